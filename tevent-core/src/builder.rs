@@ -1,0 +1,96 @@
+//! Choosing a context's backend and batch.
+
+use std::io;
+use std::rc::Rc;
+
+use crate::context::Context;
+use crate::fd_table::FdTable;
+use crate::reactor::{Epoll, Reactor, Rearm, Sim, SimClock};
+
+/// What stands between the loop and the kernel. All keep the same promises; the default is for daemons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Level-triggered epoll.
+    #[default]
+    Epoll,
+    /// Edge-triggered registrations that are armed again before each wait: portable, one more system call for
+    /// each fd event.
+    Rearm,
+    /// Real fds looked at without waiting, a virtual clock that jumps where the loop would sleep, and an order of
+    /// ready fds drawn from a seed. For tests: they never sleep, and one seed gives one order.
+    Simulated {
+        /// The same seed gives the same order.
+        seed: u64,
+    },
+}
+
+/// Makes a [`Context`] that is not the default one.
+///
+/// ```
+/// use std::time::Duration;
+/// use tevent_core::{Backend, Context};
+///
+/// let ctx = Context::builder().backend(Backend::Simulated { seed: 7 }).build()?;
+/// let year = Duration::from_secs(365 * 24 * 60 * 60);
+/// let started = ctx.now();
+/// let _timer = ctx.add_timer(year, |_ev, _te, _now| {});
+/// ctx.loop_wait()?; // returns at once
+/// assert_eq!(ctx.now() - started, year);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder makes a context only when it is told to `build`"]
+pub struct Builder {
+    backend: Backend,
+    batch: usize,
+}
+
+impl Builder {
+    pub(crate) const fn new() -> Self {
+        Builder { backend: Backend::Epoll, batch: 1 }
+    }
+
+    /// Chooses the backend.
+    pub const fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Fetches up to `n` ready fds in one wait; 1 at first, as C does.
+    ///
+    /// They are still dispatched one a turn, signals, immediates and timers are looked at in between, and what
+    /// was freed or changed since the fetch is not dispatched. What differs from 1: an fd may have been drained by
+    /// another handler since it was fetched (so use non-blocking fds), and ready fds may come in another order.
+    ///
+    /// # Panics
+    /// If `n` is 0.
+    #[track_caller]
+    pub const fn batch(mut self, n: usize) -> Self {
+        assert!(n > 0, "a batch holds at least one event");
+        self.batch = n;
+        self
+    }
+
+    /// Makes the context.
+    ///
+    /// C equivalent: `tevent_context_init_byname`.
+    ///
+    /// # Errors
+    /// When the kernel gives no epoll object, for example because the process has too many open files.
+    #[doc(alias = "tevent_context_init_byname")]
+    #[track_caller]
+    pub fn build(self) -> io::Result<Context> {
+        let batch = self.batch;
+        let mut clock = None;
+        let reactor: Box<dyn Reactor> = match self.backend {
+            Backend::Epoll => Box::new(Epoll::new(batch)?),
+            Backend::Rearm => Box::new(Rearm::new(batch)?),
+            Backend::Simulated { seed } => {
+                let shared = clock.insert(SimClock::new());
+                Box::new(Sim::new(batch, seed, Rc::clone(shared)))
+            }
+        };
+        Ok(Context::assemble(FdTable::new(reactor, batch), clock))
+    }
+}

@@ -1,0 +1,114 @@
+//! What belongs to a context or a request and goes when it goes.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::Deref;
+use std::rc::{Rc, Weak};
+
+use crate::list::{Key, List};
+use crate::panics::Panics;
+
+/// Implemented by every Ref whose owner can be given to a home: `ctx.keep(owner)`, `req.keep(owner)`.
+///
+/// The home drops what it keeps when it goes itself, the newest first. A crate that brings an owner of its
+/// own, as `tevent-queue` does, implements this for its Ref: the Ref carries a [`HomeLink`], and the owner
+/// derefs to the Ref.
+///
+/// ```
+/// use tevent_core::{Context, Immediate};
+///
+/// let ctx = Context::new()?;
+/// let im = ctx.keep(Immediate::new(|_ev, _im| println!("ran")));
+/// im.schedule(&ctx);
+/// ctx.loop_wait()?;
+/// let owner: Option<Immediate> = ctx.take(&im);
+/// assert!(owner.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait ChildRef: Clone + 'static {
+    /// The type that owns what this Ref points to.
+    type Owner: Deref<Target = Self> + 'static;
+
+    /// Where the Ref's object notes who keeps it.
+    fn home(&self) -> &HomeLink;
+}
+
+/// Where an object notes who keeps it. See [`ChildRef`].
+#[derive(Default)]
+pub struct HomeLink(RefCell<Option<(Weak<Children>, Key)>>);
+
+impl HomeLink {
+    /// A link of something that nobody keeps yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        HomeLink(RefCell::new(None))
+    }
+
+    /// Leaves the home: what it kept, still in its box, to be dropped by the caller outside any borrow.
+    pub(crate) fn leave(&self) -> Option<Box<dyn Any>> {
+        let (home, key) = self.0.take()?;
+        home.upgrade()?.list.borrow_mut().remove(key)
+    }
+}
+
+impl fmt::Debug for HomeLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = self.0.try_borrow().is_ok_and(|link| link.is_some());
+        f.debug_tuple("HomeLink").field(&kept).finish()
+    }
+}
+
+/// A home: the owners it keeps, in the order they came.
+pub(crate) struct Children {
+    list: RefCell<List<Box<dyn Any>>>,
+    closed: Cell<bool>,
+}
+
+impl Children {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Children { list: RefCell::new(List::new()), closed: Cell::new(false) })
+    }
+
+    /// Keeps an owner and gives its Ref. A home that has closed drops it at once.
+    pub(crate) fn keep<O>(self: &Rc<Self>, owner: O) -> O::Target
+    where
+        O: Deref + 'static,
+        O::Target: ChildRef<Owner = O>,
+    {
+        let child = O::Target::clone(&owner);
+        if self.closed.get() {
+            drop(owner);
+        } else {
+            let key = self.list.borrow_mut().push_back(Box::new(owner));
+            *child.home().0.borrow_mut() = Some((Rc::downgrade(self), key));
+        }
+        child
+    }
+
+    /// Gives an owner back, if it is this home that keeps it.
+    pub(crate) fn take<R: ChildRef>(self: &Rc<Self>, child: &R) -> Option<R::Owner> {
+        let here = matches!(&*child.home().0.borrow(), Some((home, _)) if home.as_ptr() == Rc::as_ptr(self));
+        if !here {
+            return None;
+        }
+        let owner = child.home().leave()?;
+        owner.downcast().ok().map(|owner| *owner)
+    }
+
+    /// Drops everything kept, the newest first, and keeps nothing any more.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        let mut panics = Panics::default();
+        loop {
+            let newest = self.list.borrow_mut().pop_back();
+            let Some(newest) = newest else { break };
+            panics.catch(|| drop(newest));
+        }
+        panics.resume();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.borrow().len()
+    }
+}

@@ -1,0 +1,377 @@
+//! The context: what a loop owns, and running it.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::builder::Builder;
+use crate::children::{ChildRef, Children};
+use crate::dispatch;
+use crate::error::LoopError;
+use crate::fd_table::FdTable;
+use crate::immediate::ImmediateRef;
+use crate::list::List;
+use crate::location::Location;
+use crate::panics::Panics;
+use crate::reactor::SimClock;
+use crate::stack::Scope;
+use crate::timer::TimerRef;
+use crate::timer_queue::TimerQueue;
+
+/// An event loop. Owns: dropping it detaches all its events and drops what it [keeps](ContextRef::keep).
+///
+/// All its methods are those of [`ContextRef`], to which it derefs; `ctx.clone()` gives such a Ref.
+///
+/// It may be dropped anywhere, also inside one of its own handlers; then the turn ends after that handler.
+/// Events that outlive it are inert (LOOP-7).
+///
+/// C equivalent: `struct tevent_context`, freed with `talloc_free`. Spec: LOOP-1 to LOOP-10.
+///
+/// ```
+/// use std::time::Duration;
+/// use tevent_core::Context;
+///
+/// let ctx = Context::new()?;
+/// ctx.keep(ctx.add_timer(Duration::from_millis(2), |_ev, _te, _now| println!("two")));
+/// ctx.keep(ctx.add_timer(Duration::from_millis(1), |_ev, _te, _now| println!("one")));
+/// ctx.loop_wait()?; // until no event is left that could fire
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "dropping a Context detaches all its events"]
+pub struct Context(ContextRef);
+
+/// A handle on a [`Context`]: a cheap clone that frees nothing and turns inert when the owner goes.
+///
+/// C equivalent: `struct tevent_context *` where it is not the owner's.
+#[derive(Clone)]
+pub struct ContextRef(Rc<Inner>);
+
+struct Inner {
+    location: Location,
+    /// `None` once freed.
+    fds: RefCell<Option<FdTable>>,
+    timers: RefCell<TimerQueue<TimerRef>>,
+    immediates: RefCell<List<ImmediateRef>>,
+    /// The virtual clock of a simulated context.
+    clock: OnceCell<Rc<SimClock>>,
+    kept: Rc<Children>,
+    level: Cell<u32>,
+    nesting_allowed: Cell<bool>,
+    wait_timeout: Cell<Option<Duration>>,
+}
+
+/// How long a turn waits when no timer is pending (LOOP-2).
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Context {
+    /// Makes a context with the default backend.
+    ///
+    /// C equivalent: `tevent_context_init`.
+    ///
+    /// # Errors
+    /// When the kernel gives no epoll object, for example because the process has too many open files.
+    #[doc(alias = "tevent_context_init")]
+    #[track_caller]
+    pub fn new() -> io::Result<Self> {
+        Context::builder().build()
+    }
+
+    /// Makes a context by choice of its backend and batch.
+    pub const fn builder() -> Builder {
+        Builder::new()
+    }
+
+    #[track_caller]
+    pub(crate) fn assemble(fds: FdTable, clock: Option<Rc<SimClock>>) -> Self {
+        Context(ContextRef(Rc::new(Inner {
+            location: Location::caller(),
+            fds: RefCell::new(Some(fds)),
+            timers: RefCell::new(TimerQueue::new()),
+            immediates: RefCell::new(List::new()),
+            clock: clock.map_or_else(OnceCell::new, OnceCell::from),
+            kept: Children::new(),
+            level: Cell::new(0),
+            nesting_allowed: Cell::new(false),
+            wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
+        })))
+    }
+}
+
+impl Deref for Context {
+    type Target = ContextRef;
+
+    fn deref(&self) -> &ContextRef {
+        &self.0
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let inner = &self.0.0;
+        // Taken out first: the context is freed before any user code runs.
+        let fds = inner.fds.take();
+        let mut panics = Panics::default();
+        let first_immediate = || inner.immediates.borrow_mut().pop_front();
+        while let Some(im) = first_immediate() {
+            panics.catch(|| im.detach());
+        }
+        let first_timer = || inner.timers.borrow_mut().pop();
+        while let Some(te) = first_timer() {
+            panics.catch(|| te.end());
+        }
+        for fde in fds.iter().flat_map(FdTable::events) {
+            panics.catch(|| fde.detach());
+        }
+        drop(fds);
+        panics.catch(|| inner.kept.close());
+        panics.resume();
+    }
+}
+
+impl ContextRef {
+    /// One turn: runs the handlers of at most one source. See the [order of a turn](crate#the-order-of-a-turn).
+    ///
+    /// Waits when nothing is ready, at most until the next timer is due or, without timers, for the
+    /// [wait timeout](Self::set_wait_timeout); then it succeeds with nothing run. A panic of the handler passes
+    /// through and leaves the loop usable.
+    ///
+    /// C equivalent: `tevent_loop_once`. Spec: LOOP-1, LOOP-2, LOOP-5, LOOP-10.
+    ///
+    /// # Errors
+    /// See [`LoopError`]. A signal that interrupts the wait is none.
+    ///
+    /// # Panics
+    /// Inside a handler of the same context without [`allow_nesting`](Self::allow_nesting).
+    #[doc(alias = "tevent_loop_once")]
+    #[track_caller]
+    pub fn loop_once(&self) -> Result<(), LoopError> {
+        let _level = Level::enter(self);
+        dispatch::turn(self)
+    }
+
+    /// Turns the loop until no event is left that could fire: no timer, no scheduled immediate, and no fd event
+    /// with any flag set.
+    ///
+    /// C equivalent: `tevent_loop_wait`. Spec: LOOP-3.
+    ///
+    /// # Errors
+    /// A failing turn ends it with that failure. See [`LoopError`].
+    ///
+    /// # Panics
+    /// Inside a handler of the same context without [`allow_nesting`](Self::allow_nesting).
+    #[doc(alias = "tevent_loop_wait")]
+    #[track_caller]
+    pub fn loop_wait(&self) -> Result<(), LoopError> {
+        if self.is_freed() {
+            return Err(LoopError::Freed);
+        }
+        while self.has_events() {
+            self.loop_once()?;
+        }
+        Ok(())
+    }
+
+    /// Turns the loop while `finished()` is false. All its turns are one nesting level.
+    ///
+    /// C equivalent: `tevent_loop_until`. Spec: LOOP-4.
+    ///
+    /// # Errors
+    /// A failing turn ends it with that failure, so does a context that a handler has freed. See [`LoopError`].
+    ///
+    /// # Panics
+    /// Inside a handler of the same context without [`allow_nesting`](Self::allow_nesting).
+    #[doc(alias = "tevent_loop_until")]
+    #[track_caller]
+    pub fn loop_until(&self, mut finished: impl FnMut() -> bool) -> Result<(), LoopError> {
+        let _level = Level::enter(self);
+        while !finished() {
+            dispatch::turn(self)?;
+        }
+        Ok(())
+    }
+
+    /// Allows handlers to run the loop again. It cannot be taken back, as in C.
+    ///
+    /// C equivalent: `tevent_loop_allow_nesting`. Spec: LOOP-5.
+    #[doc(alias = "tevent_loop_allow_nesting")]
+    pub fn allow_nesting(&self) {
+        self.0.nesting_allowed.set(true);
+    }
+
+    /// Sets how long a turn waits when no timer is pending, and returns the old value: 30 seconds at first.
+    ///
+    /// `None` waits for ever. Zero never waits, also when a timer is pending: [`loop_once`](Self::loop_once) then
+    /// fails with [`LoopError::WouldBlock`] when nothing was ready. Above 24.8 days a wait ends early, with nothing
+    /// run, and the next turn goes on with it.
+    ///
+    /// C equivalent: `tevent_context_set_wait_timeout`, in seconds, with `INT32_MAX` for ever. Spec: LOOP-2.
+    #[doc(alias = "tevent_context_set_wait_timeout")]
+    pub fn set_wait_timeout(&self, timeout: impl Into<Option<Duration>>) -> Option<Duration> {
+        self.0.wait_timeout.replace(timeout.into())
+    }
+
+    /// The current time, from the context's own clock.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        match self.0.clock.get() {
+            Some(clock) => clock.now(),
+            None => self.with_fds(|fds| fds.now()).unwrap_or_else(Instant::now),
+        }
+    }
+
+    /// Keeps an owner as long as the context lives, and gives its Ref.
+    ///
+    /// This is the home of what C parents to the context. A kept timer leaves when it has fired. The context drops
+    /// what it keeps when it goes, the newest first; one that has gone already drops it at once.
+    #[allow(clippy::missing_panics_doc, reason = "none of its own")]
+    pub fn keep<O>(&self, owner: O) -> O::Target
+    where
+        O: Deref + 'static,
+        O::Target: ChildRef<Owner = O>,
+    {
+        self.0.kept.keep(owner)
+    }
+
+    /// Gives back an owner that the context [keeps](Self::keep); `None` if it does not.
+    pub fn take<R: ChildRef>(&self, child: &R) -> Option<R::Owner> {
+        self.0.kept.take(child)
+    }
+
+    /// Whether the owner is gone.
+    #[must_use]
+    pub fn is_freed(&self) -> bool {
+        self.0.fds.try_borrow().is_ok_and(|fds| fds.is_none())
+    }
+
+    /// Where the context was created.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        self.0.location
+    }
+
+    /// Moves the virtual clock of a [simulated](crate::Backend::Simulated) context, as if time had passed in the
+    /// handler that calls it. Timers that become due run in the next turns.
+    ///
+    /// # Panics
+    /// On a context that is not simulated: real time cannot be moved.
+    #[track_caller]
+    pub fn advance_clock(&self, by: Duration) {
+        self.virtual_clock().advance(by);
+    }
+
+    /// Makes a [simulated](crate::Backend::Simulated) context wait really while the [`ClockHold`] lives, because
+    /// something outside of the loop, such as another thread, may make an fd ready.
+    ///
+    /// # Panics
+    /// On a context that is not simulated: real time cannot be held.
+    #[track_caller]
+    pub fn hold_clock(&self) -> ClockHold {
+        let clock = Rc::clone(self.virtual_clock());
+        clock.hold();
+        ClockHold(clock)
+    }
+
+    #[track_caller]
+    fn virtual_clock(&self) -> &Rc<SimClock> {
+        let clock = self.0.clock.get();
+        clock.expect("only a simulated context has a clock of its own")
+    }
+
+    fn has_events(&self) -> bool {
+        let inner = &*self.0;
+        let armed = self.with_fds(|fds| fds.armed() > 0).unwrap_or(false);
+        armed || !inner.timers.borrow().is_empty() || !inner.immediates.borrow().is_empty()
+    }
+
+    /// The rest is for the events and for the order of a turn. No user code runs in the closure.
+    pub(crate) fn with_fds<R>(&self, run: impl FnOnce(&mut FdTable) -> R) -> Option<R> {
+        self.0.fds.borrow_mut().as_mut().map(run)
+    }
+
+    pub(crate) fn timers(&self) -> &RefCell<TimerQueue<TimerRef>> {
+        &self.0.timers
+    }
+
+    pub(crate) fn immediates(&self) -> &RefCell<List<ImmediateRef>> {
+        &self.0.immediates
+    }
+
+    pub(crate) fn wait_timeout(&self) -> Option<Duration> {
+        self.0.wait_timeout.get()
+    }
+}
+
+/// Makes a simulated context wait really while it lives. See [`ContextRef::hold_clock`].
+#[must_use = "the clock is held as long as this lives"]
+pub struct ClockHold(Rc<SimClock>);
+
+impl Drop for ClockHold {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl fmt::Debug for ClockHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClockHold").finish_non_exhaustive()
+    }
+}
+
+/// One level of nesting, from the call that runs the loop to its return.
+struct Level<'a> {
+    ev: &'a ContextRef,
+    _stack: Scope,
+}
+
+impl<'a> Level<'a> {
+    #[track_caller]
+    fn enter(ev: &'a ContextRef) -> Self {
+        let level = &ev.0.level;
+        assert!(
+            level.get() == 0 || ev.0.nesting_allowed.get(),
+            "the loop is run inside one of its own handlers without allow_nesting()"
+        );
+        level.set(level.get() + 1);
+        Level { ev, _stack: Scope::enter() }
+    }
+}
+
+impl Drop for Level<'_> {
+    fn drop(&mut self) {
+        let level = &self.ev.0.level;
+        level.set(level.get() - 1);
+    }
+}
+
+impl PartialEq for ContextRef {
+    /// Whether both stand for the same context.
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ContextRef {}
+
+impl fmt::Debug for ContextRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let armed = self.with_fds(|fds| fds.armed()).unwrap_or(0);
+        f.debug_struct("Context")
+            .field("freed", &self.is_freed())
+            .field("armed_fds", &armed)
+            .field("timers", &self.0.timers.borrow().len())
+            .field("immediates", &self.0.immediates.borrow().len())
+            .field("kept", &self.0.kept.len())
+            .field("level", &self.0.level.get())
+            .field("location", &self.0.location)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}

@@ -1,0 +1,126 @@
+//! The one place that fixes the order of a turn (LOOP-1).
+//!
+//! Each step picks what runs under a borrow, releases it, and then calls; so a handler may do anything.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use crate::context::ContextRef;
+use crate::error::LoopError;
+use crate::fd_table::FdTable;
+
+/// Runs the handlers of at most one source.
+pub(crate) fn turn(ev: &ContextRef) -> Result<(), LoopError> {
+    if ev.is_freed() {
+        return Err(LoopError::Freed);
+    }
+    // 1. The pending signals have their place here (SIG, a later issue).
+    // 2. Immediates scheduled by other threads join the list here (THR, a later issue).
+    if run_immediate(ev) {
+        return Ok(());
+    }
+    let due = match next_timer(ev) {
+        Timers::None => None,
+        Timers::Zero => {
+            run_timer(ev, None);
+            return Ok(());
+        }
+        Timers::At(due) => {
+            let now = ev.now();
+            if due <= now {
+                run_timer(ev, Some(now));
+                return Ok(());
+            }
+            Some(due - now)
+        }
+    };
+    wait_for_fds(ev, due)
+}
+
+/// 3. The first immediate.
+fn run_immediate(ev: &ContextRef) -> bool {
+    let first = ev.immediates().borrow_mut().pop_front();
+    first.inspect(|im| im.run(ev)).is_some()
+}
+
+enum Timers {
+    None,
+    Zero,
+    At(Instant),
+}
+
+fn next_timer(ev: &ContextRef) -> Timers {
+    match ev.timers().borrow().first() {
+        None => Timers::None,
+        Some(None) => Timers::Zero,
+        Some(Some(due)) => Timers::At(due),
+    }
+}
+
+/// 4. The first timer, which is due.
+fn run_timer(ev: &ContextRef, now: Option<Instant>) {
+    let first = ev.timers().borrow_mut().pop();
+    if let Some(te) = first {
+        te.run(ev, now);
+    }
+}
+
+/// 5. Fds, until the next timer is due or, without one, for the wait timeout.
+fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), LoopError> {
+    if run_fetched_fd(ev) {
+        return Ok(());
+    }
+    if release_files(ev) {
+        return Ok(());
+    }
+    // Signals that arrived meanwhile are looked at here, right before the wait (SIG, a later issue).
+    let timeout = match (ev.wait_timeout(), next_timer_in) {
+        (Some(Duration::ZERO), _) => Some(Duration::ZERO),
+        (_, Some(due)) => Some(due),
+        (timeout, None) => timeout,
+    };
+    match ev.with_fds(|fds| fds.fetch(timeout)) {
+        None => return Ok(()),
+        // And here, after a wait that one of them interrupted (SIG).
+        Some(Err(e)) if e.kind() == ErrorKind::Interrupted => return Ok(()),
+        Some(Err(e)) => return Err(LoopError::Wait(e)),
+        Some(Ok(())) => {}
+    }
+    let fetched = ev.with_fds(|fds| fds.has_fetched()).unwrap_or(false);
+    if run_fetched_fd(ev) || run_timer_if_due(ev) || fetched {
+        return Ok(());
+    }
+    if ev.wait_timeout() == Some(Duration::ZERO) {
+        return Err(LoopError::WouldBlock);
+    }
+    Ok(())
+}
+
+/// The kernel is told of changes that were put off. Closing the files that were kept open for them is user code,
+/// which may schedule what comes before fds, or free the context: then this was the turn.
+fn release_files(ev: &ContextRef) -> bool {
+    let files = ev.with_fds(FdTable::catch_up).unwrap_or_default();
+    !files.is_empty()
+}
+
+/// One event of what was fetched runs; what has become void since is passed over.
+fn run_fetched_fd(ev: &ContextRef) -> bool {
+    match ev.with_fds(FdTable::next).flatten() {
+        Some((fde, flags)) => {
+            fde.run(ev, flags);
+            true
+        }
+        None => false,
+    }
+}
+
+/// After a time-out.
+fn run_timer_if_due(ev: &ContextRef) -> bool {
+    let Timers::At(due) = next_timer(ev) else { return false };
+    let now = ev.now();
+    if due > now {
+        return false;
+    }
+    run_timer(ev, Some(now));
+    true
+}

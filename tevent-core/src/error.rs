@@ -1,0 +1,50 @@
+//! Why a turn of the loop fails.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// Why a turn of the loop failed.
+///
+/// Raised by [`loop_once`](crate::ContextRef::loop_once), [`loop_wait`](crate::ContextRef::loop_wait),
+/// [`loop_until`](crate::ContextRef::loop_until) and [`ReqRef::poll`](crate::ReqRef::poll). The loop can be
+/// turned again after it, unless its context is gone.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoopError {
+    /// The wait timeout is 0 and nothing was ready (`EAGAIN`, LOOP-2).
+    WouldBlock,
+    /// The context has been freed.
+    Freed,
+    /// The kernel failed to wait, or the simulated loop would wait for ever.
+    Wait(io::Error),
+}
+
+impl fmt::Display for LoopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoopError::WouldBlock => f.write_str("nothing is ready, and the loop may not wait"),
+            LoopError::Freed => f.write_str("the context has been freed"),
+            LoopError::Wait(error) => write!(f, "waiting for events failed: {error}"),
+        }
+    }
+}
+
+impl Error for LoopError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            LoopError::Wait(error) => Some(error),
+            LoopError::WouldBlock | LoopError::Freed => None,
+        }
+    }
+}
+
+impl From<LoopError> for io::Error {
+    fn from(error: LoopError) -> Self {
+        match error {
+            LoopError::WouldBlock => io::Error::from_raw_os_error(libc::EAGAIN),
+            LoopError::Freed => io::Error::new(io::ErrorKind::NotConnected, error),
+            LoopError::Wait(error) => error,
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Fd events (FD): handlers that run as long as a file is ready.
+
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+
+use crate::context::ContextRef;
+use crate::event::{EventBase, event_ref};
+use crate::fd_flags::FdFlags;
+use crate::fd_source::{FdSource, Hold};
+use crate::fd_table::Place;
+use crate::slot::Slot;
+use crate::stack::bounded_drop;
+
+/// Watches a file. Owns: dropping it ends the watch at once.
+///
+/// Made by [`ContextRef::add_fd`]. All its methods are those of [`FdRef`], to which it derefs;
+/// `fde.clone()` gives such a Ref.
+///
+/// When it is dropped it is no longer watched, its handler is never called again (also when the kernel has
+/// reported the file already), then its [close function](FdRef::set_close_fn) runs, then a file it owns is
+/// closed.
+///
+/// An `FdEvent` that is kept inside its own handler can never be dropped and leaks; let the context or a
+/// request keep it.
+///
+/// C equivalent: `struct tevent_fd`. Spec: FD-1 to FD-12.
+#[must_use = "dropping an FdEvent ends the watch; `ctx.keep(fde)` lets it go on"]
+pub struct FdEvent(FdRef);
+
+/// A handle on an [`FdEvent`]: a cheap clone that frees nothing and turns inert when the owner goes.
+#[derive(Clone)]
+pub struct FdRef(Rc<Inner<dyn Call>>);
+
+event_ref!(FdEvent, FdRef, "tevent_fd_set_tag", "tevent_fd_get_tag");
+
+type CloseFn = Box<dyn FnOnce(RawFd)>;
+
+struct Inner<H: ?Sized> {
+    base: EventBase,
+    number: RawFd,
+    /// `None` once it is freed or its context is gone.
+    ctx: RefCell<Option<ContextRef>>,
+    hold: RefCell<Hold>,
+    flags: Cell<FdFlags>,
+    /// Its place in the fd table, as long as it has one.
+    place: Cell<Option<Place>>,
+    /// A hang-up or error was reported to it (FD-6).
+    saw_error: Cell<bool>,
+    close_fn: RefCell<Option<CloseFn>>,
+    freed: Cell<bool>,
+    handler: H,
+}
+
+trait Call {
+    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags);
+    fn dismiss(&self);
+}
+
+impl<F: Fn(&ContextRef, &FdRef, FdFlags) + 'static> Call for Slot<F> {
+    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags) {
+        Slot::call(self, |handler| handler(ev, fde, flags));
+    }
+
+    fn dismiss(&self) {
+        Slot::dismiss(self);
+    }
+}
+
+/// Why a file cannot be watched. Hands back the file, which can be given to
+/// [`add_fd`](ContextRef::add_fd) again.
+#[derive(Debug)]
+pub struct AddFdError {
+    file: FdSource,
+    error: io::Error,
+}
+
+impl AddFdError {
+    /// The number that was refused.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.file.number
+    }
+
+    /// The file that was passed in.
+    #[must_use]
+    pub fn into_source(self) -> FdSource {
+        self.file
+    }
+}
+
+impl fmt::Display for AddFdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot watch fd {}: {}", self.fd(), self.error)
+    }
+}
+
+impl Error for AddFdError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<AddFdError> for io::Error {
+    fn from(error: AddFdError) -> Self {
+        error.error
+    }
+}
+
+impl ContextRef {
+    /// Watches a file. The handler runs in a turn of its own whenever one of the asked flags is ready and
+    /// nothing of higher priority is; it is called again in later turns as long as the condition holds
+    /// (level-triggered).
+    ///
+    /// `fd` is anything that [`FdSource`] is made from: a reference or a number (borrowed), an `Rc` (shared)
+    /// or an `OwnedFd` (closed with the event). Any number of events may watch one number; for one readiness
+    /// one of them runs, in rotation (FD-4).
+    ///
+    /// The handler is given the context, the event, and those of its own flags that are ready: at least one,
+    /// never another (FD-5). With [`FdFlags::NONE`] the event exists and nothing is watched.
+    /// Files that the kernel cannot watch, such as regular files, are always ready to read and write (FD-10).
+    ///
+    /// A number that is not open is no error: the event is added and disarmed, its flags read `NONE` (FD-3).
+    ///
+    /// C equivalent: `tevent_add_fd`.
+    ///
+    /// # Errors
+    /// A negative number, a context that has been freed, or a kernel that refuses to watch one more file.
+    ///
+    /// # Complexity
+    /// O(1).
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use tevent_core::{Context, FdFlags};
+    ///
+    /// let ctx = Context::new()?;
+    /// let (mut near, mut far) = UnixStream::pair()?;
+    /// far.write_all(b"hello")?;
+    /// let fde = ctx.add_fd(&near, FdFlags::READ, |_ev, fde, flags| {
+    ///     assert_eq!(flags, FdFlags::READ);
+    ///     fde.set_flags(FdFlags::NONE); // once is enough
+    /// })?;
+    /// ctx.loop_wait()?; // no event is left that could fire
+    /// let mut five = [0; 5];
+    /// near.read_exact(&mut five)?;
+    /// assert_eq!(&five, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "tevent_add_fd")]
+    #[doc(alias = "tevent_fd_set_auto_close")]
+    #[track_caller]
+    pub fn add_fd(
+        &self,
+        fd: impl Into<FdSource>,
+        flags: FdFlags,
+        handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
+    ) -> Result<FdEvent, AddFdError> {
+        let FdSource { number, hold } = fd.into();
+        let fde = FdEvent(FdRef(Rc::new(Inner {
+            base: EventBase::new(),
+            number,
+            ctx: RefCell::new(Some(self.clone())),
+            hold: RefCell::new(hold),
+            flags: Cell::new(flags),
+            place: Cell::new(None),
+            saw_error: Cell::new(false),
+            close_fn: RefCell::new(None),
+            freed: Cell::new(false),
+            handler: Slot::new(handler),
+        })));
+        let added = if number < 0 {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "the number is negative"))
+        } else {
+            self.with_fds(|fds| fds.add(&fde)).unwrap_or_else(|| {
+                Err(io::Error::new(io::ErrorKind::NotConnected, "the context has been freed"))
+            })
+        };
+        match added {
+            Ok(()) => Ok(fde),
+            Err(error) => {
+                let hold = fde.0.0.hold.replace(Hold::Borrowed);
+                let file = FdSource { number, hold };
+                Err(AddFdError { file, error })
+            }
+        }
+    }
+}
+
+impl Drop for FdEvent {
+    fn drop(&mut self) {
+        self.0.0.freed.set(true);
+        self.0.detach();
+        let close_fn = self.0.0.close_fn.take();
+        let hold = self.0.0.hold.replace(Hold::Borrowed);
+        if let Some(close_fn) = close_fn {
+            close_fn(self.0.0.number);
+        }
+        match hold {
+            Hold::Borrowed => {}
+            Hold::Shared(file) => bounded_drop(file),
+            Hold::Owned(file) => drop(file),
+        }
+    }
+}
+
+impl FdRef {
+    /// The number it watches.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.0.number
+    }
+
+    /// The flags it asks for; `NONE` when it is disarmed or freed, or its context is gone (LOOP-7).
+    ///
+    /// C equivalent: `tevent_fd_get_flags`. Spec: FD-7.
+    #[doc(alias = "tevent_fd_get_flags")]
+    #[must_use]
+    pub fn flags(&self) -> FdFlags {
+        self.0.flags.get()
+    }
+
+    /// Asks for other flags, at once, for this event and for what its siblings on the same number see.
+    ///
+    /// Where the kernel refuses, for example because the number is no longer open, the event is disarmed, as
+    /// in C: [`flags`](Self::flags) reads `NONE` then. Does nothing on an event whose context is gone. After
+    /// a hang-up or error was reported to this event it never fires for WRITE alone (FD-6).
+    ///
+    /// Narrowing the flags of a file that the event [keeps open](FdSource) is told to the kernel when the
+    /// loop waits next, in one go with other changes.
+    ///
+    /// C equivalent: `tevent_fd_set_flags`. Spec: FD-7.
+    #[doc(alias = "tevent_fd_set_flags")]
+    pub fn set_flags(&self, flags: FdFlags) {
+        if flags != self.flags() {
+            let released = self.with_fds(|fds| fds.set_flags(self, flags));
+            drop(released);
+        }
+    }
+
+    /// Sets what runs when the event is freed, once, after the fd is no longer watched. It is given the
+    /// number. A later call replaces an earlier one; the function replaced is dropped without a call.
+    ///
+    /// For closing the file nothing needs to be set: give [`add_fd`](ContextRef::add_fd) an `OwnedFd`. A file
+    /// that the event owns or shares is still open while the function runs, and released after it.
+    ///
+    /// C equivalent: `tevent_fd_set_close_fn`. Spec: FD-8.
+    #[doc(alias = "tevent_fd_set_close_fn")]
+    pub fn set_close_fn(&self, close_fn: impl FnOnce(RawFd) + 'static) {
+        if !self.0.freed.get() {
+            let old = self.0.close_fn.replace(Some(Box::new(close_fn)));
+            drop(old);
+        }
+    }
+
+    /// Runs the handler for a readiness that the turn has picked.
+    pub(crate) fn run(&self, ev: &ContextRef, flags: FdFlags) {
+        self.0.handler.call(ev, self, flags);
+    }
+
+    /// Out of the table and never called again; freed, or left by its context.
+    pub(crate) fn detach(&self) {
+        let released = self.with_fds(|fds| fds.remove(self));
+        self.0.flags.set(FdFlags::NONE);
+        drop(self.0.ctx.take());
+        drop(released);
+        self.0.handler.dismiss();
+    }
+
+    fn with_fds<R>(&self, run: impl FnOnce(&mut crate::fd_table::FdTable) -> R) -> Option<R> {
+        let ctx = self.0.ctx.borrow();
+        ctx.as_ref()?.with_fds(run)
+    }
+
+    /// The rest is for the fd table, which has the event in its ring.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.0.place.get()
+    }
+
+    pub(crate) fn set_place(&self, place: Option<Place>) {
+        self.0.place.set(place);
+    }
+
+    pub(crate) fn note_flags(&self, flags: FdFlags) {
+        self.0.flags.set(flags);
+    }
+
+    pub(crate) fn note_error(&self) {
+        self.0.saw_error.set(true);
+    }
+
+    /// What the kernel has to be asked for on its behalf: its flags, but not WRITE alone after an error (FD-6).
+    pub(crate) fn watched(&self) -> FdFlags {
+        let flags = self.0.flags.get();
+        if flags == FdFlags::WRITE && self.0.saw_error.get() {
+            return FdFlags::NONE;
+        }
+        flags
+    }
+
+    /// What keeps its file open beyond the event itself.
+    pub(crate) fn shared_file(&self) -> Option<Rc<dyn std::any::Any>> {
+        match &*self.0.hold.borrow() {
+            Hold::Shared(file) => Some(Rc::clone(file)),
+            Hold::Borrowed | Hold::Owned(_) => None,
+        }
+    }
+
+    /// Whether its number stands for the same file as long as it lives.
+    pub(crate) fn keeps_file_open(&self) -> bool {
+        !matches!(&*self.0.hold.borrow(), Hold::Borrowed)
+    }
+
+    pub(crate) fn has_close_fn(&self) -> bool {
+        self.0.close_fn.borrow().is_some()
+    }
+}
+
+impl fmt::Debug for FdRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fd")
+            .field("fd", &self.fd())
+            .field("flags", &self.flags())
+            .field("tag", &self.tag())
+            .field("location", &self.location())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,454 @@
+//! Many events on one fd number (FD-4 to FD-7), and what the kernel knows of them.
+//!
+//! Each number has a slot with the ring of its events. The kernel is asked for what all of them want together;
+//! a report is given to the first in the ring that wants any of it. Nothing here runs user code: what has to be
+//! dropped is handed out.
+
+use std::any::Any;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use crate::fd::FdRef;
+use crate::fd_flags::FdFlags;
+use crate::list::{Key, List};
+use crate::reactor::{Reactor, Report};
+
+/// Where an event stands in the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    slot: usize,
+    ring: Key,
+}
+
+/// All events on one fd number.
+struct Slot {
+    number: RawFd,
+    generation: u32,
+    ring: List<FdRef>,
+    /// How many events of the ring want each flag, in the order of [`FdFlags::EACH`].
+    wanted: [usize; 3],
+    /// How many events of the ring keep the file open.
+    keepers: usize,
+    /// What the kernel was asked for.
+    registered: FdFlags,
+    /// The kernel refuses to watch this file: it is always ready (FD-10).
+    refused: bool,
+    /// The place among those whose turn comes without the kernel.
+    always: Option<Key>,
+    /// The kernel is to be told when the loop waits next; until then this keeps the file open.
+    pending: Option<Rc<dyn Any>>,
+}
+
+impl Slot {
+    fn wants(&self) -> FdFlags {
+        let mut flags = FdFlags::NONE;
+        for (flag, count) in FdFlags::EACH.into_iter().zip(self.wanted) {
+            flags |= flag.when(count > 0);
+        }
+        flags
+    }
+
+    fn count(&mut self, flags: FdFlags, change: fn(&mut usize)) {
+        for (flag, count) in FdFlags::EACH.into_iter().zip(&mut self.wanted) {
+            if flags.contains(flag) {
+                change(count);
+            }
+        }
+    }
+
+    /// Whether the number is known to stand for the file that was registered.
+    fn is_same_file(&self) -> bool {
+        self.keepers > 0 || self.pending.is_some()
+    }
+}
+
+pub(crate) struct FdTable {
+    reactor: Box<dyn Reactor>,
+    slots: Slab<Slot>,
+    by_number: HashMap<RawFd, usize>,
+    births: u32,
+    /// How many events have any flag set (LOOP-3).
+    armed: usize,
+    /// Reported and not dispatched yet.
+    fetched: VecDeque<Report>,
+    /// The slots that are ready without the kernel, and whether the next turn is theirs.
+    always: List<usize>,
+    always_next: bool,
+    /// Slots whose `pending` is set.
+    late: Vec<usize>,
+    /// The kernel reports a file that can no longer be named.
+    stray: bool,
+}
+
+impl FdTable {
+    pub(crate) fn new(reactor: Box<dyn Reactor>, batch: usize) -> Self {
+        FdTable {
+            reactor,
+            slots: Slab::new(),
+            by_number: HashMap::new(),
+            births: 0,
+            armed: 0,
+            fetched: VecDeque::with_capacity(batch),
+            always: List::new(),
+            always_next: false,
+            late: Vec::new(),
+            stray: false,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.reactor.now()
+    }
+
+    pub(crate) fn armed(&self) -> usize {
+        self.armed
+    }
+
+    /// Every event, for a context that is freed.
+    pub(crate) fn events(&self) -> Vec<FdRef> {
+        let rings = self.slots.iter().map(|(_, slot)| &slot.ring);
+        rings.flat_map(|ring| ring.iter().map(|(_, fde)| fde.clone())).collect()
+    }
+
+    pub(crate) fn add(&mut self, fde: &FdRef) -> io::Result<()> {
+        let number = fde.fd();
+        let index = match self.by_number.get(&number) {
+            Some(index) => *index,
+            None => self.new_slot(number),
+        };
+        let slot = &mut self.slots[index];
+        let sure = slot.is_same_file();
+        let ring = slot.ring.push_back(fde.clone());
+        slot.keepers += usize::from(fde.keeps_file_open());
+        slot.count(fde.watched(), |count| *count += 1);
+        self.armed += usize::from(!fde.flags().is_empty());
+        fde.set_place(Some(Place { slot: index, ring }));
+        let told = self.tell(index, sure);
+        if told.is_err() {
+            self.remove(fde);
+        }
+        told
+    }
+
+    /// Takes an event out; what it shared is handed out where nothing has to wait for the kernel to be told.
+    pub(crate) fn remove(&mut self, fde: &FdRef) -> Option<Rc<dyn Any>> {
+        let place = fde.place()?;
+        fde.set_place(None);
+        let slot = &mut self.slots[place.slot];
+        slot.ring.remove(place.ring);
+        slot.keepers -= usize::from(fde.keeps_file_open());
+        slot.count(fde.watched(), |count| *count -= 1);
+        self.armed -= usize::from(!fde.flags().is_empty());
+        // The close function is entitled to a file that is no longer watched.
+        let file = fde.shared_file().filter(|_| !fde.has_close_fn());
+        let unused = self.narrow(place.slot, file);
+        self.drop_slot_if_idle(place.slot);
+        unused
+    }
+
+    /// Hands out a file that nothing has to wait for any more.
+    pub(crate) fn set_flags(&mut self, fde: &FdRef, flags: FdFlags) -> Option<Rc<dyn Any>> {
+        let place = fde.place()?;
+        self.note(fde, |fde| fde.note_flags(flags));
+        let slot = &self.slots[place.slot];
+        let sure = slot.registered.contains(slot.wants()) || slot.is_same_file();
+        if slot.registered.contains(slot.wants()) && !slot.refused {
+            return self.narrow(place.slot, fde.shared_file());
+        }
+        if self.tell(place.slot, sure).is_err() {
+            self.note(fde, |fde| fde.note_flags(FdFlags::NONE));
+            // What remains was registered before.
+            let _ = self.tell(place.slot, true);
+        }
+        None
+    }
+
+    /// Waits until something is fetched or the time is over. Something may have been fetched before.
+    pub(crate) fn fetch(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        if self.stray {
+            self.rebuild()?;
+        }
+        if self.always.is_empty() {
+            self.wait(timeout)
+        } else if self.always_next {
+            self.fetch_always();
+            Ok(())
+        } else {
+            self.wait(Some(Duration::ZERO))?;
+            self.always_next = true;
+            if self.fetched.is_empty() {
+                self.fetch_always();
+            }
+            Ok(())
+        }
+    }
+
+    pub(crate) fn has_fetched(&self) -> bool {
+        !self.fetched.is_empty()
+    }
+
+    /// The next event whose handler is to run, with the flags to tell it; it goes to the back of its ring.
+    /// What has become void since it was fetched is passed over.
+    pub(crate) fn next(&mut self) -> Option<(FdRef, FdFlags)> {
+        while let Some(report) = self.fetched.pop_front() {
+            let index = report.key.index;
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            if slot.generation != report.key.generation {
+                continue;
+            }
+            if report.not_open {
+                self.disarm(index);
+                continue;
+            }
+            if let Some((ring, fde, flags)) = select(&slot.ring, &report) {
+                slot.ring.move_to_back(ring);
+                if report.failed {
+                    fde.note_error();
+                }
+                return Some((fde, flags));
+            }
+            if report.failed {
+                self.silence_writers(index);
+            }
+        }
+        None
+    }
+
+    /// Tells the kernel what was put off until the loop waits; hands out the files that were kept open for it.
+    pub(crate) fn catch_up(&mut self) -> Vec<Rc<dyn Any>> {
+        let mut files = Vec::new();
+        while let Some(index) = self.late.pop() {
+            files.extend(self.slots[index].pending.take());
+            // Nothing is widened here, so nothing can be refused that was not refused before.
+            let _ = self.tell(index, true);
+            self.drop_slot_if_idle(index);
+        }
+        files
+    }
+
+    fn new_slot(&mut self, number: RawFd) -> usize {
+        self.births = self.births.wrapping_add(1);
+        let index = self.slots.insert(Slot {
+            number,
+            generation: self.births,
+            ring: List::new(),
+            wanted: [0; 3],
+            keepers: 0,
+            registered: FdFlags::NONE,
+            refused: false,
+            always: None,
+            pending: None,
+        });
+        self.by_number.insert(number, index);
+        index
+    }
+
+    fn drop_slot_if_idle(&mut self, index: usize) {
+        let slot = &self.slots[index];
+        if slot.ring.is_empty() && slot.pending.is_none() {
+            self.by_number.remove(&slot.number);
+            self.slots.remove(index);
+        }
+    }
+
+    /// Changes an event's flags or memory and keeps the counts.
+    fn note(&mut self, fde: &FdRef, change: impl FnOnce(&FdRef)) {
+        let Some(place) = fde.place() else { return };
+        let slot = &mut self.slots[place.slot];
+        slot.count(fde.watched(), |count| *count -= 1);
+        self.armed -= usize::from(!fde.flags().is_empty());
+        change(fde);
+        slot.count(fde.watched(), |count| *count += 1);
+        self.armed += usize::from(!fde.flags().is_empty());
+    }
+
+    /// After a change that asked for less: told now, or, where `file` is sure to stay open, before the next
+    /// wait. A request adds an fd event when it starts and frees it when it is done; where the next one asks
+    /// for the same, both changes cancel out and the kernel hears of neither.
+    fn narrow(&mut self, index: usize, file: Option<Rc<dyn Any>>) -> Option<Rc<dyn Any>> {
+        let slot = &mut self.slots[index];
+        if slot.wants() == slot.registered && !slot.refused {
+            return file;
+        }
+        match file {
+            // Otherwise this is the last that keeps the file, and closing it must not wait.
+            Some(file) if Rc::strong_count(&file) > 2 && !slot.refused => {
+                let earlier = slot.pending.replace(file);
+                if earlier.is_none() {
+                    self.late.push(index);
+                }
+                earlier
+            }
+            file => {
+                let _ = self.tell(index, true);
+                file
+            }
+        }
+    }
+
+    /// Tells the kernel what the slot wants now. `sure` says that the number still stands for the file that
+    /// was registered, or that nothing new is asked for; otherwise the kernel is asked in any case.
+    fn tell(&mut self, index: usize, sure: bool) -> io::Result<()> {
+        let slot = &mut self.slots[index];
+        let wants = slot.wants();
+        let known = wants == slot.registered || slot.refused;
+        let told = if wants.is_empty() {
+            self.forget(index);
+            Ok(())
+        } else if sure && known {
+            Ok(())
+        } else {
+            self.register(index, wants)
+        };
+        self.list_if_always_ready(index);
+        told
+    }
+
+    /// The kernel is to watch this number no more.
+    fn forget(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        if !slot.registered.is_empty() {
+            slot.registered = FdFlags::NONE;
+            let key = key_of(index, slot);
+            // It fails where the file was closed before; then the kernel has forgotten it by itself, or
+            // reports it as a stray.
+            let _ = self.reactor.forget(key, slot.number);
+        }
+    }
+
+    fn register(&mut self, index: usize, wants: FdFlags) -> io::Result<()> {
+        let slot = &mut self.slots[index];
+        let (number, key) = (slot.number, key_of(index, slot));
+        let told = if slot.registered.is_empty() {
+            match self.reactor.watch(key, number, wants) {
+                Err(e) if e.raw_os_error() == Some(libc::EEXIST) => self.reactor.change(key, number, wants),
+                told => told,
+            }
+        } else {
+            match self.reactor.change(key, number, wants) {
+                Err(e) if e.raw_os_error() == Some(libc::ENOENT) => {
+                    // Closed and opened again behind our back: another file, whose readiness is not the old one's.
+                    self.births = self.births.wrapping_add(1);
+                    slot.generation = self.births;
+                    self.reactor.watch(key_of(index, slot), number, wants)
+                }
+                told => told,
+            }
+        };
+        slot.refused = false;
+        match told {
+            Ok(()) => slot.registered = wants,
+            Err(e) => match e.raw_os_error() {
+                Some(libc::EPERM) => {
+                    slot.registered = FdFlags::NONE;
+                    slot.refused = true;
+                }
+                Some(libc::EBADF) => self.disarm(index),
+                _ => return Err(e),
+            },
+        }
+        Ok(())
+    }
+
+    /// The number is not open: its events are disarmed (FD-3).
+    fn disarm(&mut self, index: usize) {
+        let ring = &self.slots[index].ring;
+        let events: Vec<FdRef> = ring.iter().map(|(_, fde)| fde.clone()).collect();
+        for fde in &events {
+            self.note(fde, |fde| fde.note_flags(FdFlags::NONE));
+        }
+        self.forget(index);
+        self.slots[index].refused = false;
+        self.list_if_always_ready(index);
+    }
+
+    /// A hang-up or error that nobody took: events that ask WRITE alone are not told, lose the flag and
+    /// remember it, so that the loop does not spin (FD-6).
+    fn silence_writers(&mut self, index: usize) {
+        let ring = &self.slots[index].ring;
+        let writers = ring.iter().filter(|(_, fde)| fde.flags() == FdFlags::WRITE);
+        let writers: Vec<FdRef> = writers.map(|(_, fde)| fde.clone()).collect();
+        for fde in &writers {
+            self.note(fde, |fde| {
+                fde.note_flags(FdFlags::NONE);
+                fde.note_error();
+            });
+        }
+        let _ = self.tell(index, true);
+    }
+
+    fn list_if_always_ready(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let ready = slot.refused && slot.wants().intersects(FdFlags::READ | FdFlags::WRITE);
+        match (slot.always, ready) {
+            (None, true) => slot.always = Some(self.always.push_back(index)),
+            (Some(key), false) => {
+                self.always.remove(key);
+                slot.always = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn fetch_always(&mut self) {
+        self.always_next = false;
+        let Some(index) = self.always.front().copied() else { return };
+        let slot = &self.slots[index];
+        self.fetched.push_back(Report {
+            key: key_of(index, slot),
+            ready: FdFlags::READ | FdFlags::WRITE,
+            failed: false,
+            not_open: false,
+        });
+        if let Some(key) = slot.always {
+            self.always.move_to_back(key);
+        }
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let before = self.fetched.len();
+        self.reactor.wait(timeout, &mut self.fetched)?;
+        for report in self.fetched.range(before..) {
+            let slot = self.slots.get(report.key.index);
+            if slot.is_none_or(|slot| slot.generation != report.key.generation) {
+                self.stray = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// A new kernel object with what is wanted now. The only way to be rid of a file whose number was closed
+    /// while a duplicate keeps it open: the kernel goes on to report it, and nothing can name it.
+    fn rebuild(&mut self) -> io::Result<()> {
+        self.reactor.reset()?;
+        self.fetched.clear();
+        let indices: Vec<usize> = self.slots.iter().map(|(index, _)| index).collect();
+        for index in indices {
+            self.slots[index].registered = FdFlags::NONE;
+            self.tell(index, false)?;
+        }
+        self.stray = false;
+        Ok(())
+    }
+}
+
+fn key_of(index: usize, slot: &Slot) -> Key {
+    Key { index, generation: slot.generation }
+}
+
+/// The first in the ring that wants any of what is ready (FD-4), and exactly what it wants of it (FD-5). One
+/// that asks WRITE alone is not told of a failed file (FD-6).
+fn select(ring: &List<FdRef>, report: &Report) -> Option<(Key, FdRef, FdFlags)> {
+    let told_of_failure = FdFlags::READ | FdFlags::ERROR;
+    ring.iter().find_map(|(key, fde)| {
+        let flags = fde.watched();
+        let hears = !report.failed || flags.intersects(told_of_failure);
+        let flags = flags & report.ready;
+        (hears && !flags.is_empty()).then(|| (key, fde.clone(), flags))
+    })
+}

@@ -1,0 +1,225 @@
+//! Immediate events (IM): handlers that run in the next turns, first in, first out, one a turn.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use crate::context::ContextRef;
+use crate::event::{EventBase, event_ref};
+use crate::list::Key;
+use crate::slot::Slot;
+use crate::stack::bounded_drop;
+
+/// An event whose handler runs in a coming turn of the loop, before any timer or fd. Owns: dropping it
+/// cancels it.
+///
+/// Made once, scheduled again and again; [`schedule`](ImmediateRef::schedule) allocates nothing. All its
+/// methods are those of [`ImmediateRef`], to which it derefs; `im.clone()` gives such a Ref.
+///
+/// An `Immediate` that is kept inside its own handler can never be dropped and leaks; let the context or a
+/// request keep it ([`ContextRef::keep`]).
+///
+/// C equivalent: the object made by `tevent_create_immediate`. Spec: IM-1 to IM-3.
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// use tevent_core::{Context, Immediate};
+///
+/// let ctx = Context::new()?;
+/// let left = Rc::new(Cell::new(3));
+/// let count = Rc::clone(&left);
+/// let im = Immediate::new(move |ev, im| {
+///     count.set(count.get() - 1);
+///     if count.get() > 0 {
+///         im.schedule(ev); // goes to the tail
+///     }
+/// });
+/// im.schedule(&ctx);
+/// ctx.loop_wait()?;
+/// assert_eq!(left.get(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "dropping an Immediate cancels it"]
+pub struct Immediate(ImmediateRef);
+
+/// A handle on an [`Immediate`]: a cheap clone that frees nothing and turns inert when the owner goes.
+#[derive(Clone)]
+pub struct ImmediateRef(Rc<Inner<dyn Call>>);
+
+event_ref!(Immediate, ImmediateRef, "tevent_immediate_set_tag", "tevent_immediate_get_tag");
+
+type Once = Box<dyn FnOnce(&ContextRef, &ImmediateRef)>;
+
+struct Inner<H: ?Sized> {
+    base: EventBase,
+    /// The context it is scheduled on and the place in its list.
+    scheduled: RefCell<Option<(ContextRef, Key)>>,
+    /// The handler of one schedule, given by `schedule_with`.
+    once: RefCell<Option<Once>>,
+    freed: Cell<bool>,
+    handler: H,
+}
+
+trait Call {
+    fn call(&self, ev: &ContextRef, im: &ImmediateRef);
+    fn dismiss(&self);
+    fn is_filled(&self) -> bool;
+}
+
+impl<F: Fn(&ContextRef, &ImmediateRef) + 'static> Call for Slot<F> {
+    fn call(&self, ev: &ContextRef, im: &ImmediateRef) {
+        Slot::call(self, |handler| handler(ev, im));
+    }
+
+    fn dismiss(&self) {
+        Slot::dismiss(self);
+    }
+
+    fn is_filled(&self) -> bool {
+        Slot::is_filled(self)
+    }
+}
+
+impl Immediate {
+    /// Makes an immediate with its handler, not scheduled yet.
+    ///
+    /// The handler is given the context whose turn it is and the immediate itself.
+    #[doc(alias = "tevent_create_immediate")]
+    #[track_caller]
+    pub fn new(handler: impl Fn(&ContextRef, &ImmediateRef) + 'static) -> Self {
+        Immediate::build(Slot::new(handler))
+    }
+
+    /// Makes an immediate without a handler, for [`schedule_with`](ImmediateRef::schedule_with).
+    ///
+    /// C equivalent: `tevent_create_immediate`, whose handler comes with each schedule.
+    #[track_caller]
+    pub fn empty() -> Self {
+        Immediate::build(Slot::<fn(&ContextRef, &ImmediateRef)>::from_option(None))
+    }
+
+    #[track_caller]
+    fn build(handler: impl Call + 'static) -> Self {
+        Immediate(ImmediateRef(Rc::new(Inner {
+            base: EventBase::new(),
+            scheduled: RefCell::new(None),
+            once: RefCell::new(None),
+            freed: Cell::new(false),
+            handler,
+        })))
+    }
+}
+
+impl Drop for Immediate {
+    fn drop(&mut self) {
+        self.0.0.freed.set(true);
+        self.0.reset();
+        self.0.0.handler.dismiss();
+    }
+}
+
+impl ImmediateRef {
+    /// Schedules the immediate's own handler: it runs in a coming turn, after all that were scheduled before.
+    ///
+    /// One that is scheduled already moves to the tail, also from another context's list. Without a handler
+    /// ([`Immediate::empty`]) this cancels, as in C. Nothing happens when the owner or the context is gone.
+    ///
+    /// Allocates nothing once the context's list has grown to its working size.
+    ///
+    /// C equivalent: `tevent_schedule_immediate`. Spec: IM-1, IM-2.
+    ///
+    /// # Complexity
+    /// O(1).
+    #[doc(alias = "tevent_schedule_immediate")]
+    pub fn schedule(&self, ev: &ContextRef) {
+        self.replace_once(None);
+        if self.0.handler.is_filled() {
+            self.enlist(ev);
+        } else {
+            self.reset();
+        }
+    }
+
+    /// Schedules the immediate with a handler for this one time, in place of any it was scheduled with.
+    ///
+    /// The handler is dropped after it ran, or when the immediate is cancelled, scheduled again or freed.
+    ///
+    /// C equivalent: `tevent_schedule_immediate`. Spec: IM-2.
+    #[doc(alias = "tevent_schedule_immediate")]
+    pub fn schedule_with(&self, ev: &ContextRef, handler: impl FnOnce(&ContextRef, &ImmediateRef) + 'static) {
+        if self.0.freed.get() || ev.is_freed() {
+            self.reset();
+            return;
+        }
+        self.replace_once(Some(Box::new(handler)));
+        self.enlist(ev);
+    }
+
+    /// Cancels: the immediate is not scheduled any more; it can be scheduled again. Inside its own handler
+    /// this undoes what the handler has scheduled.
+    ///
+    /// C equivalent: scheduling with a `NULL` handler. Spec: IM-2.
+    pub fn reset(&self) {
+        self.delist();
+        self.replace_once(None);
+    }
+
+    /// Whether it waits for its turn. False inside its own handler, until that schedules it again (IM-3).
+    #[must_use]
+    pub fn is_scheduled(&self) -> bool {
+        self.0.scheduled.borrow().is_some()
+    }
+
+    /// Runs the handler of an immediate that the turn has taken off the list.
+    pub(crate) fn run(&self, ev: &ContextRef) {
+        // Outside of any borrow and before the handler: it may schedule the immediate again (IM-3).
+        drop(self.0.scheduled.take());
+        match self.0.once.take() {
+            Some(handler) => handler(ev, self),
+            None => self.0.handler.call(ev, self),
+        }
+    }
+
+    /// The context has gone, and its list with it.
+    pub(crate) fn detach(&self) {
+        drop(self.0.scheduled.take());
+        self.replace_once(None);
+    }
+
+    fn replace_once(&self, once: Option<Once>) {
+        bounded_drop(self.0.once.replace(once));
+    }
+
+    fn enlist(&self, ev: &ContextRef) {
+        if self.0.freed.get() || ev.is_freed() {
+            self.reset();
+            return;
+        }
+        if let Some((on, key)) = &*self.0.scheduled.borrow()
+            && on == ev
+        {
+            ev.immediates().borrow_mut().move_to_back(*key);
+            return;
+        }
+        self.delist();
+        let key = ev.immediates().borrow_mut().push_back(self.clone());
+        *self.0.scheduled.borrow_mut() = Some((ev.clone(), key));
+    }
+
+    fn delist(&self) {
+        if let Some((on, key)) = self.0.scheduled.take() {
+            let listed = on.immediates().borrow_mut().remove(key);
+            drop(listed);
+        }
+    }
+}
+
+impl fmt::Debug for ImmediateRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Immediate")
+            .field("scheduled", &self.is_scheduled())
+            .field("tag", &self.tag())
+            .field("location", &self.location())
+            .finish_non_exhaustive()
+    }
+}

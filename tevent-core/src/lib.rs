@@ -1,0 +1,96 @@
+//! The loop and the requests of tevent, the event loop under Samba, in Rust: a single-threaded reactor that calls
+//! handlers of fd, timer and immediate events, and drives callback-based requests.
+//!
+//! It is for those who port C tevent code function by function, and for daemons that want an event loop they can
+//! reason about: level-triggered, one handler a turn, in a fixed order. It is no async runtime, and it does not
+//! leave its thread.
+//!
+//! ```
+//! use std::{cell::Cell, rc::Rc, time::Duration};
+//! use tevent_core::{Context, Immediate};
+//!
+//! let ctx = Context::new()?;
+//! let order = Rc::new(Cell::new(0));
+//! let (first, second) = (order.clone(), order.clone());
+//! ctx.keep(ctx.add_timer(Duration::ZERO, move |_ev, _te, _now| second.set(second.get() * 10)));
+//! let im = ctx.keep(Immediate::new(move |_ev, _im| first.set(4)));
+//! im.schedule(&ctx);
+//! ctx.loop_wait()?;
+//! assert_eq!(order.get(), 40); // the immediate ran first
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Concepts
+//!
+//! - [`Context`] is the loop. [`loop_once`](ContextRef::loop_once) is one turn of it.
+//! - [`FdEvent`], [`Timer`] and [`Immediate`] call a handler when their moment comes.
+//! - [`Req`] is a computation with a state that finishes later and calls back.
+//! - **Owner and Ref.** talloc gives C code two kinds of pointer without saying so: the parent that frees, and everybody
+//!   else. Here they are two types. Dropping an owner, such as [`Timer`], frees it at once: it is never called again.
+//!   A Ref, such as [`TimerRef`], is a cheap clone that frees nothing and turns inert when the owner goes. An owner
+//!   derefs to its Ref, and `owner.clone()` gives one.
+//! - **Homes.** [`ctx.keep(owner)`](ContextRef::keep) and [`req.keep(owner)`](ReqRef::keep) are what parenting is in C;
+//!   [`req.add_fd`](ReqRef::add_fd), [`add_timer`](ReqRef::add_timer) and [`add_subreq`](ReqRef::add_subreq) do it in one go.
+//!
+//! # The order of a turn
+//!
+//! 1. *(signals come here, in a later version)*
+//! 2. *(immediates scheduled by other threads join the list here, in a later version)*
+//! 3. The first immediate runs, and the turn ends.
+//! 4. The first timer runs if it is due, and the turn ends.
+//! 5. The loop waits for fds until the next timer is due; one ready fd runs one handler, or the timer runs.
+//!
+//! What stands earlier starves what stands later, by design.
+//!
+//! # What is guaranteed
+//!
+//! A handler may do anything: free itself, its siblings or the context; add, change, schedule; and run the loop again
+//! once [nesting is allowed](ContextRef::allow_nesting). No handler runs inside a call that adds, changes or schedules.
+//! After an owner is dropped its handler is never called again, and it is dropped exactly once: at once, or when its
+//! running call returns. A handler that panics leaves the loop usable. Callbacks and drops that stand more than 64 deep
+//! on top of each other are run one after the other, so that long chains do not overflow the stack.
+//!
+//! How many system calls a turn makes, and the order in which fds that became ready at the same moment are served, are
+//! current behaviour.
+//!
+//! # For those who come from C
+//!
+//! Every item that stands for a C function is found by its C name in the search of these docs.
+//! `_send` functions return a [`Req`], `_recv` functions take it by value.
+//! `talloc_free(x)` is `drop(x)`; a pointer that does not own is a Ref.
+
+mod builder;
+mod children;
+mod context;
+mod dispatch;
+mod error;
+mod event;
+mod fd;
+mod fd_flags;
+mod fd_source;
+mod fd_table;
+mod immediate;
+mod list;
+mod location;
+mod panics;
+mod reactor;
+mod req;
+mod slot;
+mod stack;
+mod sys;
+mod timer;
+mod timer_queue;
+mod wakeup;
+
+pub use builder::{Backend, Builder};
+pub use children::{ChildRef, HomeLink};
+pub use context::{ClockHold, Context, ContextRef};
+pub use error::LoopError;
+pub use fd::{AddFdError, FdEvent, FdRef};
+pub use fd_flags::FdFlags;
+pub use fd_source::FdSource;
+pub use immediate::{Immediate, ImmediateRef};
+pub use location::Location;
+pub use req::{Req, ReqError, ReqRef, ReqState};
+pub use timer::{Timer, TimerRef, When};
+pub use wakeup::{Wakeup, wakeup_recv, wakeup_send};

@@ -1,0 +1,92 @@
+//! Level-triggered interests on mio's epoll fd: the default on Linux.
+//!
+//! mio registers edge-triggered, tevent is level-triggered; `mio::Poll` exposes its epoll fd, so interests are set
+//! and reports are read on that very fd. mio's own `Event` cannot be used for the reports: on a file that is
+//! watched for WRITE and ERROR a half-close arrives together with "writable", and then none of mio's predicates
+//! tells it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
+
+use mio::Poll;
+
+use super::{Reactor, Report, key_of, token_of};
+use crate::fd_flags::FdFlags;
+use crate::list::Key;
+use crate::sys::epoll::{self, Change, Events};
+
+pub(crate) struct Epoll {
+    poll: Poll,
+    events: Events,
+}
+
+impl Epoll {
+    pub(crate) fn new(batch: usize) -> io::Result<Self> {
+        Ok(Epoll { poll: Poll::new()?, events: Events::with_capacity(batch) })
+    }
+
+    fn control(&self, change: Change, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+        epoll::control(self.poll.as_raw_fd(), change, number, mask_of(flags), token_of(key) as u64)
+    }
+}
+
+impl Reactor for Epoll {
+    fn watch(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+        self.control(Change::Add, key, number, flags)
+    }
+
+    fn change(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+        self.control(Change::Modify, key, number, flags)
+    }
+
+    fn forget(&mut self, key: Key, number: RawFd) -> io::Result<()> {
+        self.control(Change::Delete, key, number, FdFlags::NONE)
+    }
+
+    fn reset(&mut self) -> io::Result<()> {
+        self.poll = Poll::new()?;
+        Ok(())
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
+        self.events.wait(self.poll.as_raw_fd(), timeout)?;
+        reports.extend(self.events.iter().map(|(mask, token)| report_of(mask, token)));
+        Ok(())
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// Errors and hang-ups are reported by the kernel without being asked for, half-closes are not.
+fn mask_of(flags: FdFlags) -> u32 {
+    let mut mask = 0;
+    if flags.contains(FdFlags::READ) {
+        mask |= libc::EPOLLIN | libc::EPOLLRDHUP;
+    }
+    if flags.contains(FdFlags::WRITE) {
+        mask |= libc::EPOLLOUT;
+    }
+    if flags.contains(FdFlags::ERROR) {
+        mask |= libc::EPOLLRDHUP;
+    }
+    mask.cast_unsigned()
+}
+
+fn report_of(mask: u32, token: u64) -> Report {
+    let has = |bit: libc::c_int| mask & bit.cast_unsigned() != 0;
+    let failed = has(libc::EPOLLHUP) || has(libc::EPOLLERR);
+    let ended = failed || has(libc::EPOLLRDHUP);
+    Report {
+        // The kernel hands back what `token_of` gave it.
+        key: key_of(usize::try_from(token).unwrap_or(usize::MAX)),
+        ready: FdFlags::READ.when(ended || has(libc::EPOLLIN))
+            | FdFlags::WRITE.when(has(libc::EPOLLOUT))
+            | FdFlags::ERROR.when(ended),
+        failed,
+        not_open: false,
+    }
+}

@@ -1,0 +1,67 @@
+//! The kernel's side of the loop, behind one small trait.
+//!
+//! What a backend owes:
+//!
+//! - **Level-triggered.** As long as a condition of a watched number holds, it is reported by later waits.
+//! - **In rotation.** No number is reported twice while another that is ready has not been reported (FD-12).
+//! - **Its own key.** A report carries the key of the latest `watch` or `change` of its number.
+//! - **Failures as the kernel gives them.** `EPERM` for a file that cannot be watched, `EBADF` for a number
+//!   that is not open, `EEXIST` and `ENOENT` where the kernel knows more or less than the table thought.
+//! - **Nothing after `forget`** of a number that is still open.
+//! - **`wait`** appends at most the batch the backend was made with, never waits longer than asked (but
+//!   rounds up to its clock's step), and gives `Interrupted` when a signal ended it.
+//! - **`reset`** leaves a backend that watches nothing and reports nothing of before.
+
+mod epoll;
+mod rearm;
+mod sim;
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
+
+use crate::fd_flags::FdFlags;
+use crate::list::Key;
+
+pub(crate) use epoll::Epoll;
+pub(crate) use rearm::Rearm;
+pub(crate) use sim::{Sim, SimClock};
+
+pub(crate) trait Reactor {
+    fn watch(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()>;
+    fn change(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()>;
+    fn forget(&mut self, key: Key, number: RawFd) -> io::Result<()>;
+    fn reset(&mut self) -> io::Result<()>;
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()>;
+    fn now(&self) -> Instant;
+}
+
+/// One number that is ready.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report {
+    pub(crate) key: Key,
+    /// What events on the number may be told. Hang-up, error and half-close stand in it as READ and ERROR.
+    pub(crate) ready: FdFlags,
+    /// Hang-up or error: events that ask WRITE alone are not told (FD-6).
+    pub(crate) failed: bool,
+    /// The number is not open (FD-3).
+    pub(crate) not_open: bool,
+}
+
+/// A key as the number that the kernel hands back. The index stands in the lower half.
+fn token_of(key: Key) -> usize {
+    debug_assert!(key.index >> HALF == 0, "more fd numbers than a token can tell apart");
+    key.index | (key.generation as usize) << HALF
+}
+
+fn key_of(token: usize) -> Key {
+    let mask = (1 << HALF) - 1;
+    Key {
+        index: token & mask,
+        // The upper half of a usize fits into 32 bits.
+        generation: u32::try_from(token >> HALF).unwrap_or(u32::MAX),
+    }
+}
+
+const HALF: u32 = usize::BITS / 2;

@@ -1,0 +1,140 @@
+//! mio as it is: edge-triggered registrations, armed again before the next wait. Portable.
+//!
+//! Registering again makes the kernel look at the file anew, which turns edges into levels. It is done right before
+//! the next wait and not after the handler, because a handler may run the loop itself (FD-11).
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use super::{Reactor, Report, key_of, token_of};
+use crate::fd_flags::FdFlags;
+use crate::list::Key;
+
+pub(crate) struct Rearm {
+    poll: Poll,
+    events: Events,
+    /// What is watched, at the index of its key.
+    watched: Vec<Option<Watched>>,
+    /// Reported since they were last armed.
+    spent: Vec<Key>,
+}
+
+#[derive(Clone, Copy)]
+struct Watched {
+    key: Key,
+    number: RawFd,
+    flags: FdFlags,
+}
+
+impl Rearm {
+    pub(crate) fn new(batch: usize) -> io::Result<Self> {
+        Ok(Rearm {
+            poll: Poll::new()?,
+            events: Events::with_capacity(batch),
+            watched: Vec::new(),
+            spent: Vec::new(),
+        })
+    }
+
+    fn note(&mut self, key: Key, watched: Option<Watched>) {
+        if self.watched.len() <= key.index {
+            self.watched.resize(key.index + 1, None);
+        }
+        self.watched[key.index] = watched;
+    }
+
+    fn arm_again(&mut self) {
+        for key in self.spent.drain(..) {
+            let Some(Some(watched)) = self.watched.get(key.index).copied() else { continue };
+            if watched.key == key {
+                let token = Token(token_of(key));
+                let interest = interest_of(watched.flags);
+                // It fails where the file was closed: then there is nothing to arm.
+                let _ = self.poll.registry().reregister(&mut SourceFd(&watched.number), token, interest);
+            }
+        }
+    }
+}
+
+impl Reactor for Rearm {
+    fn watch(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+        let (token, interest) = (Token(token_of(key)), interest_of(flags));
+        self.poll.registry().register(&mut SourceFd(&number), token, interest)?;
+        self.note(key, Some(Watched { key, number, flags }));
+        Ok(())
+    }
+
+    fn change(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+        let (token, interest) = (Token(token_of(key)), interest_of(flags));
+        self.poll.registry().reregister(&mut SourceFd(&number), token, interest)?;
+        self.note(key, Some(Watched { key, number, flags }));
+        Ok(())
+    }
+
+    fn forget(&mut self, key: Key, number: RawFd) -> io::Result<()> {
+        self.note(key, None);
+        self.poll.registry().deregister(&mut SourceFd(&number))
+    }
+
+    fn reset(&mut self) -> io::Result<()> {
+        self.poll = Poll::new()?;
+        self.watched.clear();
+        self.spent.clear();
+        Ok(())
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
+        self.arm_again();
+        self.poll.poll(&mut self.events, timeout)?;
+        for event in &self.events {
+            let report = report_of(event);
+            let watched = self.watched.get(report.key.index).copied().flatten();
+            match watched.filter(|watched| watched.key == report.key) {
+                // READ stands in for the interest in errors alone that mio lacks. What only the stand-in
+                // asked for is not passed on and not armed again: it would be reported for ever.
+                Some(watched) if !watched.flags.intersects(report.ready) && !report.failed => {}
+                Some(watched) => {
+                    self.spent.push(watched.key);
+                    reports.push_back(report);
+                }
+                None => reports.push_back(report),
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+fn interest_of(flags: FdFlags) -> Interest {
+    let read = flags.intersects(FdFlags::READ | FdFlags::ERROR);
+    match (read, flags.contains(FdFlags::WRITE)) {
+        (true, true) => Interest::READABLE.add(Interest::WRITABLE),
+        (false, true) => Interest::WRITABLE,
+        (_, false) => Interest::READABLE,
+    }
+}
+
+fn report_of(event: &Event) -> Report {
+    let hung_up = event.is_read_closed() && event.is_write_closed();
+    let failed = hung_up || event.is_error();
+    let bare = !event.is_readable() && !event.is_writable() && !failed;
+    // A half-close alone makes none of mio's predicates true.
+    let ended = failed || event.is_read_closed() || bare;
+    Report {
+        key: key_of(event.token().0),
+        ready: FdFlags::READ.when(ended || event.is_readable())
+            | FdFlags::WRITE.when(event.is_writable())
+            | FdFlags::ERROR.when(ended),
+        failed,
+        not_open: false,
+    }
+}

@@ -1,0 +1,76 @@
+//! The state of a request, and what has to wait while it is borrowed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use crate::panics::Panics;
+
+type Job = Box<dyn FnOnce()>;
+
+/// A state that is lent to one closure at a time. What arrives meanwhile waits in a queue, which is worked off in
+/// order as soon as the borrow ends, also when it ends by a panic.
+pub(super) struct StateCell<S> {
+    state: RefCell<Option<S>>,
+    waiting: RefCell<VecDeque<Job>>,
+    working_off: Cell<bool>,
+}
+
+/// Somebody is working on the state.
+#[derive(Debug)]
+pub(super) struct Borrowed;
+
+impl<S> StateCell<S> {
+    pub(super) const fn new(state: S) -> Self {
+        StateCell {
+            state: RefCell::new(Some(state)),
+            waiting: RefCell::new(VecDeque::new()),
+            working_off: Cell::new(false),
+        }
+    }
+
+    /// Lends the state; `None` when it is gone.
+    pub(super) fn lend<R>(&self, work: impl FnOnce(&mut S) -> R) -> Result<Option<R>, Borrowed> {
+        // Dropped in the reverse order: first the borrow, then what waited for its end.
+        let _after = WorkOff(self);
+        let mut state = self.state.try_borrow_mut().map_err(|_| Borrowed)?;
+        Ok(state.as_mut().map(work))
+    }
+
+    /// Runs the job now, or once the borrow has ended.
+    pub(super) fn when_free(&self, job: impl FnOnce() + 'static) {
+        if self.state.try_borrow_mut().is_ok() {
+            job();
+        } else {
+            self.waiting.borrow_mut().push_back(Box::new(job));
+        }
+    }
+
+    /// Takes the state out, to be dropped by the caller. Nobody may be working on it.
+    pub(super) fn take(&self) -> Option<S> {
+        self.state.try_borrow_mut().ok()?.take()
+    }
+
+    pub(super) fn is_borrowed(&self) -> bool {
+        self.state.try_borrow_mut().is_err()
+    }
+}
+
+struct WorkOff<'a, S>(&'a StateCell<S>);
+
+impl<S> Drop for WorkOff<'_, S> {
+    fn drop(&mut self) {
+        let cell = self.0;
+        // Jobs that borrow the state again leave what comes up meanwhile to the outermost.
+        if cell.working_off.get() || cell.is_borrowed() {
+            return;
+        }
+        cell.working_off.set(true);
+        let mut panics = Panics::default();
+        let next = || cell.waiting.borrow_mut().pop_front();
+        while let Some(job) = next() {
+            panics.catch(job);
+        }
+        cell.working_off.set(false);
+        panics.resume();
+    }
+}

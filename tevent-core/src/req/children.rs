@@ -1,0 +1,153 @@
+//! What belongs to a request: its events and sub-requests (REQ-12).
+
+use std::ops::Deref;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::{Callback, Req, ReqRef, ReqState};
+use crate::children::{ChildRef, Children};
+use crate::context::ContextRef;
+use crate::fd::{AddFdError, FdRef};
+use crate::fd_flags::FdFlags;
+use crate::fd_source::FdSource;
+use crate::immediate::{Immediate, ImmediateRef};
+use crate::timer::{TimerRef, When};
+
+impl<S: 'static> ReqRef<S> {
+    /// Watches a file for this request; the event goes when the request is received or freed. The handler is given
+    /// the request and the flags, else see [`ContextRef::add_fd`].
+    ///
+    /// C equivalent: `tevent_add_fd(ev, state, fd, flags, handler, req)`.
+    ///
+    /// # Errors
+    /// As [`ContextRef::add_fd`].
+    #[doc(alias = "tevent_add_fd")]
+    #[track_caller]
+    pub fn add_fd(
+        &self,
+        ev: &ContextRef,
+        fd: impl Into<FdSource>,
+        flags: FdFlags,
+        handler: impl Fn(&ReqRef<S>, FdFlags) + 'static,
+    ) -> Result<FdRef, AddFdError> {
+        self.know(ev);
+        let req = self.clone();
+        let fde = ev.add_fd(fd, flags, move |_ev, _fde, flags| handler(&req, flags))?;
+        Ok(self.of_state().keep(fde))
+    }
+
+    /// Adds a timer for this request; it goes when it has fired, or when the request is received or freed. The handler
+    /// is given the request, the timer and the time, else see [`ContextRef::add_timer`].
+    ///
+    /// C equivalent: `tevent_add_timer(ev, state, when, handler, req)`.
+    #[doc(alias = "tevent_add_timer")]
+    #[track_caller]
+    pub fn add_timer(
+        &self,
+        ev: &ContextRef,
+        when: impl Into<When>,
+        handler: impl Fn(&ReqRef<S>, &TimerRef, Option<Instant>) + 'static,
+    ) -> TimerRef {
+        self.know(ev);
+        let req = self.clone();
+        let te = ev.add_timer(when, move |_ev, te, now| handler(&req, te, now));
+        self.of_state().keep(te)
+    }
+
+    /// Makes an immediate for this request, not scheduled yet; it goes when the request is received or freed. The
+    /// handler is given the request, else see [`Immediate::new`].
+    ///
+    /// C equivalent: `tevent_create_immediate(state)`.
+    #[doc(alias = "tevent_create_immediate")]
+    #[track_caller]
+    pub fn add_immediate(&self, handler: impl Fn(&ReqRef<S>) + 'static) -> ImmediateRef {
+        let req = self.clone();
+        self.of_state().keep(Immediate::new(move |_ev, _im| handler(&req)))
+    }
+
+    /// Owns a sub-request, and calls back with this request and the finished sub-request, by value: normally to give it
+    /// to its `_recv` function. It goes when this request is received or freed; then the callback does not run.
+    ///
+    /// The callback runs under the call that finishes the sub-request. While this request's state is being worked on it
+    /// waits until that has returned. If the sub-request has finished already it is posted, on the context that it or
+    /// this request was last told of; where neither knows one, the callback runs before this returns.
+    ///
+    /// C equivalent: `tevent_req_set_callback(subreq, callback, req)`, with `talloc_steal` to the state.
+    ///
+    /// ```
+    /// use tevent_core::{Context, Req, When, wakeup_recv, wakeup_send};
+    ///
+    /// let ctx = Context::new()?;
+    /// let req = Req::create(());
+    /// req.add_subreq(wakeup_send(&ctx, When::Zero), |req, subreq| {
+    ///     assert!(wakeup_recv(subreq));
+    ///     req.done();
+    /// });
+    /// req.poll(&ctx)?;
+    /// assert_eq!(req.recv(|()| "woken"), Ok("woken"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "tevent_req_set_callback")]
+    pub fn add_subreq<T: 'static>(
+        &self,
+        subreq: Req<T>,
+        callback: impl FnOnce(&ReqRef<S>, Req<T>) + 'static,
+    ) -> ReqRef<T> {
+        let subreq = self.of_state().keep(subreq);
+        let (req, finished) = (self.clone(), subreq.clone());
+        let deliver = move || {
+            let parent = req.clone();
+            req.0.state.when_free(move || {
+                // Not there any more if the parent was received or freed meanwhile.
+                if let Some(subreq) = parent.take(&finished) {
+                    callback(&parent, subreq);
+                }
+            });
+        };
+        subreq.replace_callback(Callback::Once(Box::new(deliver)));
+        if !subreq.is_in_progress() {
+            let own = subreq.0.ev.borrow().clone();
+            match own.or_else(|| self.0.ev.borrow().clone()) {
+                Some(ev) => subreq.post(&ev),
+                None => subreq.notify_callback(),
+            }
+        }
+        subreq
+    }
+
+    /// Keeps an owner as long as the request lives, and gives its Ref. It stays when the result is taken, and goes
+    /// when the request is freed.
+    ///
+    /// C equivalent: `talloc_steal(req, owner)`.
+    pub fn keep<O>(&self, owner: O) -> O::Target
+    where
+        O: Deref + 'static,
+        O::Target: ChildRef<Owner = O>,
+    {
+        self.of_request().keep(owner)
+    }
+
+    /// Gives back an owner that the request has, whether it was added or kept; `None` if it does not. C code frees a
+    /// child early all the time; here that is `drop(req.take(&child))`.
+    pub fn take<R: ChildRef>(&self, child: &R) -> Option<R::Owner> {
+        let homes = [&self.0.of_state, &self.0.of_request];
+        homes.into_iter().find_map(|home| home.get()?.take(child))
+    }
+
+    fn of_state(&self) -> &Rc<Children> {
+        let children = self.0.of_state.get_or_init(Children::new);
+        if self.is_freed() || self.state() == ReqState::Received {
+            // Nothing can belong to a state that is gone; what is added is dropped at once.
+            children.close();
+        }
+        children
+    }
+
+    fn of_request(&self) -> &Rc<Children> {
+        let children = self.0.of_request.get_or_init(Children::new);
+        if self.is_freed() {
+            children.close();
+        }
+        children
+    }
+}

@@ -1,0 +1,112 @@
+//! Taking the result and freeing (REQ-8, REQ-12).
+
+use super::{Outcome, Req, ReqError, ReqRef, ReqState};
+use crate::panics::Panics;
+use crate::stack::{bounded, bounded_drop};
+
+impl<S: 'static> Req<S> {
+    /// Takes the result and frees the request: the body of a `_recv` function.
+    ///
+    /// When the request is done, `take` is given the state, and what it returns is the result.
+    ///
+    /// C equivalent: `tevent_req_is_error`, then the outputs from the state, then `tevent_req_received`, and the
+    /// caller's `TALLOC_FREE(subreq)`.
+    ///
+    /// # Errors
+    /// Why the request failed; in progress reads as an error (REQ-9).
+    ///
+    /// # Panics
+    /// While the state is being worked on: it cannot be taken then.
+    #[doc(alias = "tevent_req_received")]
+    #[track_caller]
+    pub fn recv<T>(self, take: impl FnOnce(&mut S) -> T) -> Result<T, ReqError> {
+        self.result()?;
+        let taken = self.with_state(take);
+        taken.ok_or(ReqError::plain(ReqState::Received, 0))
+    }
+}
+
+impl<S: 'static> Drop for Req<S> {
+    fn drop(&mut self) {
+        let req = &self.0;
+        // Inert from here on, whatever may have to wait.
+        req.0.freed.set(true);
+        let trigger = req.0.trigger.take();
+        let end_time = req.0.end_time.take();
+        drop((trigger, end_time));
+        let req = req.clone();
+        bounded(move || req.tear_down());
+    }
+}
+
+impl<S: 'static> ReqRef<S> {
+    /// Marks the result as taken: the print and cancel functions, the posted callback and the end time are dropped,
+    /// the state becomes [`Received`](ReqState::Received), cleanup runs, then the state is dropped with the events
+    /// and sub-requests that belong to it. The callback never runs after this. What the request
+    /// [keeps](Self::keep), such as a place in a queue, it keeps until it is freed.
+    ///
+    /// [`Req::recv`] does this by freeing the request; a Ref needs it where somebody else owns.
+    ///
+    /// C equivalent: `tevent_req_received`. Spec: REQ-8, REQ-16.
+    #[doc(alias = "tevent_req_received")]
+    pub fn received(&self) {
+        let trigger = self.0.trigger.take();
+        drop(trigger);
+        self.reset_endtime();
+        self.0.claimed.set(true);
+        let req = self.clone();
+        self.0.state.when_free(move || req.end_state_now());
+    }
+
+    /// What is left of freeing once the request is inert. The state may be borrowed; then cleanup and the drop of the
+    /// state wait, and all else goes now.
+    fn tear_down(&self) {
+        let mut panics = Panics::default();
+        if self.0.state.is_borrowed() {
+            self.close_children_of_state(&mut panics);
+            let req = self.clone();
+            self.0.state.when_free(move || req.end_state_now());
+        } else {
+            self.end_state(&mut panics);
+        }
+        if let Some(kept) = self.0.of_request.get() {
+            panics.catch(|| kept.close());
+        }
+        panics.catch(|| bounded_drop(self.0.callback.take()));
+        let contexts = (self.0.ev.take(), self.0.defer_to.take());
+        drop(contexts);
+        panics.resume();
+    }
+
+    fn end_state_now(&self) {
+        let mut panics = Panics::default();
+        self.end_state(&mut panics);
+        panics.resume();
+    }
+
+    /// The state's end: received, or freed without it.
+    fn end_state(&self, panics: &mut Panics) {
+        let finished = self.finish_location();
+        let result = Err(ReqError::plain(ReqState::Received, 0));
+        let before = self.0.outcome.replace(Outcome { result, finished });
+        if before.state() != ReqState::Received {
+            let print = self.0.print.take();
+            let cancel = self.0.cancel.take();
+            panics.catch(|| bounded_drop((print, cancel)));
+            panics.catch(|| self.clean_up(ReqState::Received));
+            let cleanup = self.0.cleanup.take();
+            let callback = self.0.callback.take();
+            panics.catch(|| bounded_drop((cleanup, callback)));
+        }
+        self.close_children_of_state(panics);
+        if let Some(state) = self.0.state.take() {
+            panics.catch(|| bounded_drop(state));
+        }
+    }
+
+    fn close_children_of_state(&self, panics: &mut Panics) {
+        if let Some(children) = self.0.of_state.get() {
+            panics.catch(|| children.close());
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! How a request stands, and why it failed.
+
+use std::collections::TryReserveError;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::error::LoopError;
+use crate::fd::AddFdError;
+
+/// How a request stands. The numbers are C's.
+///
+/// C equivalent: `enum tevent_req_state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ReqState {
+    /// Not begun. A request of this library never reads so.
+    #[doc(alias = "TEVENT_REQ_INIT")]
+    Init = 0,
+    /// At work.
+    #[doc(alias = "TEVENT_REQ_IN_PROGRESS")]
+    InProgress = 1,
+    /// Finished by `done`.
+    #[doc(alias = "TEVENT_REQ_DONE")]
+    Done = 2,
+    /// Finished by `error`.
+    #[doc(alias = "TEVENT_REQ_USER_ERROR")]
+    UserError = 3,
+    /// Finished by its end time.
+    #[doc(alias = "TEVENT_REQ_TIMED_OUT")]
+    TimedOut = 4,
+    /// Finished by `oom`.
+    #[doc(alias = "TEVENT_REQ_NO_MEMORY")]
+    NoMemory = 5,
+    /// The result was taken; the state is gone.
+    #[doc(alias = "TEVENT_REQ_RECEIVED")]
+    Received = 6,
+}
+
+/// Why a request failed: the state it finished in, the 64-bit code of a [`UserError`](ReqState::UserError), and the
+/// error it was made from where there was one.
+///
+/// Codes are the program's own; most use Unix error numbers. An [`io::Error`] converts into one with its number,
+/// a plain number into one with that code.
+///
+/// ```
+/// use std::io;
+/// use tevent_core::{ReqError, ReqState};
+///
+/// let error = ReqError::from(io::Error::from_raw_os_error(32));
+/// assert_eq!((error.state(), error.code()), (ReqState::UserError, 32));
+/// assert_eq!(error.to_string(), "Broken pipe (os error 32)");
+/// assert_eq!(ReqError::TIMED_OUT.errno(), 110); // ETIMEDOUT
+/// ```
+#[derive(Clone)]
+pub struct ReqError {
+    state: ReqState,
+    code: u64,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl ReqError {
+    /// The request's end time came.
+    pub const TIMED_OUT: ReqError = ReqError::plain(ReqState::TimedOut, 0);
+    /// Memory ran out.
+    pub const NO_MEMORY: ReqError = ReqError::plain(ReqState::NoMemory, 0);
+
+    pub(crate) const fn plain(state: ReqState, code: u64) -> Self {
+        ReqError { state, code, cause: None }
+    }
+
+    /// An error with a code.
+    #[must_use]
+    pub const fn new(code: u64) -> Self {
+        ReqError::plain(ReqState::UserError, code)
+    }
+
+    /// An error with a code and what it comes from, which [`Display`](fmt::Display) then shows.
+    #[must_use]
+    pub fn with_cause(code: u64, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        ReqError { cause: Some(Arc::from(cause.into())), ..ReqError::new(code) }
+    }
+
+    /// The state the request finished in. A request that was asked too early gives
+    /// [`InProgress`](ReqState::InProgress).
+    #[must_use]
+    pub const fn state(&self) -> ReqState {
+        self.state
+    }
+
+    /// The code of a [`UserError`](ReqState::UserError), else 0.
+    #[must_use]
+    pub const fn code(&self) -> u64 {
+        self.code
+    }
+
+    /// What it was made from, for `downcast_ref`.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.cause.as_deref()
+    }
+
+    /// The Unix error number: `ETIMEDOUT`, `ENOMEM`, the code, or `EINVAL` for everything else, codes beyond Unix's
+    /// included.
+    ///
+    /// C equivalent: `tevent_req_is_unix_error`. Spec: REQ-13.
+    #[doc(alias = "tevent_req_is_unix_error")]
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        match self.state {
+            ReqState::TimedOut => libc::ETIMEDOUT,
+            ReqState::NoMemory => libc::ENOMEM,
+            ReqState::UserError => i32::try_from(self.code).unwrap_or(libc::EINVAL),
+            _ => libc::EINVAL,
+        }
+    }
+}
+
+impl fmt::Display for ReqError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.state, &self.cause) {
+            (_, Some(cause)) => write!(f, "{cause}"),
+            (ReqState::UserError, None) => match i32::try_from(self.code) {
+                Ok(errno) => write!(f, "{}", io::Error::from_raw_os_error(errno)),
+                Err(_) => write!(f, "the request failed with code {:#x}", self.code),
+            },
+            (ReqState::TimedOut, None) => f.write_str("the request's end time has come"),
+            (ReqState::NoMemory, None) => f.write_str("the request ran out of memory"),
+            (ReqState::Received, None) => f.write_str("the request's result was taken before"),
+            (_, None) => f.write_str("the request has not finished"),
+        }
+    }
+}
+
+impl fmt::Debug for ReqError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReqError({:?}, {}, \"{self}\")", self.state, self.code)
+    }
+}
+
+impl Error for ReqError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // The cause's own text is this error's text already.
+        self.cause.as_ref()?.source()
+    }
+}
+
+impl PartialEq for ReqError {
+    /// Whether state and code are the same; causes are not compared.
+    fn eq(&self, other: &Self) -> bool {
+        (self.state, self.code) == (other.state, other.code)
+    }
+}
+
+impl Eq for ReqError {}
+
+impl From<u64> for ReqError {
+    fn from(code: u64) -> Self {
+        ReqError::new(code)
+    }
+}
+
+impl From<u32> for ReqError {
+    /// For codes such as `NTSTATUS`.
+    fn from(code: u32) -> Self {
+        ReqError::new(u64::from(code))
+    }
+}
+
+impl From<i32> for ReqError {
+    /// For Unix error numbers. A negative one is taken bit by bit, as C's conversion does.
+    fn from(errno: i32) -> Self {
+        ReqError::new(i64::from(errno).cast_unsigned())
+    }
+}
+
+impl From<io::Error> for ReqError {
+    fn from(error: io::Error) -> Self {
+        if let Some(errno) = error.raw_os_error().filter(|errno| *errno > 0) {
+            return ReqError::from(errno);
+        }
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            return ReqError::NO_MEMORY;
+        }
+        let errno = errno_of(error.kind());
+        ReqError::with_cause(u64::from(errno.unsigned_abs()), error)
+    }
+}
+
+/// The number that stands closest to the kind of an error that came without one.
+fn errno_of(kind: io::ErrorKind) -> i32 {
+    match kind {
+        io::ErrorKind::NotFound => libc::ENOENT,
+        io::ErrorKind::PermissionDenied => libc::EACCES,
+        io::ErrorKind::ConnectionRefused => libc::ECONNREFUSED,
+        io::ErrorKind::ConnectionReset => libc::ECONNRESET,
+        io::ErrorKind::ConnectionAborted => libc::ECONNABORTED,
+        io::ErrorKind::NotConnected => libc::ENOTCONN,
+        io::ErrorKind::AddrInUse => libc::EADDRINUSE,
+        io::ErrorKind::AddrNotAvailable => libc::EADDRNOTAVAIL,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::WriteZero | io::ErrorKind::UnexpectedEof => libc::EPIPE,
+        io::ErrorKind::AlreadyExists => libc::EEXIST,
+        io::ErrorKind::WouldBlock => libc::EAGAIN,
+        io::ErrorKind::InvalidInput => libc::EINVAL,
+        io::ErrorKind::InvalidData => libc::EBADMSG,
+        io::ErrorKind::TimedOut => libc::ETIMEDOUT,
+        io::ErrorKind::Interrupted => libc::EINTR,
+        io::ErrorKind::Unsupported => libc::EOPNOTSUPP,
+        _ => libc::EIO,
+    }
+}
+
+impl From<AddFdError> for ReqError {
+    fn from(error: AddFdError) -> Self {
+        ReqError::from(io::Error::from(error))
+    }
+}
+
+impl From<LoopError> for ReqError {
+    fn from(error: LoopError) -> Self {
+        ReqError::from(io::Error::from(error))
+    }
+}
+
+impl From<TryReserveError> for ReqError {
+    fn from(_: TryReserveError) -> Self {
+        ReqError::NO_MEMORY
+    }
+}
+
+impl From<ReqError> for io::Error {
+    fn from(error: ReqError) -> Self {
+        if error.cause.is_none() {
+            return io::Error::from_raw_os_error(error.errno());
+        }
+        let kind = io::Error::from_raw_os_error(error.errno()).kind();
+        io::Error::new(kind, error)
+    }
+}

@@ -1,0 +1,294 @@
+//! Requests (REQ): computations that finish later, in callbacks.
+
+mod cell;
+mod children;
+mod end;
+mod error;
+mod finish;
+mod print;
+
+use std::any::type_name;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::ops::Deref;
+use std::rc::Rc;
+
+use crate::children::{ChildRef, Children, HomeLink};
+use crate::context::ContextRef;
+use crate::immediate::Immediate;
+use crate::location::Location;
+use crate::timer::Timer;
+use cell::StateCell;
+
+pub use error::{ReqError, ReqState};
+
+/// A request: a computation with a state of its own that finishes later and calls back. Owns: dropping it is
+/// `talloc_free`.
+///
+/// A ported `_send` function creates one and returns it; the matching `_recv` takes it by value and calls
+/// [`recv`](Req::recv). All other methods are those of [`ReqRef`], to which it derefs; `req.clone()` gives such
+/// a Ref.
+///
+/// Dropping it at any moment ends it: its events are freed, its sub-requests too, its queue entries leave their
+/// queues, its [cleanup](ReqRef::set_cleanup_fn) runs, its state is dropped, and no callback runs. A state that is being
+/// worked on is dropped when that work returns.
+///
+/// C equivalent: `struct tevent_req`. Spec: REQ-1 to REQ-16.
+///
+/// ```
+/// use std::task::Poll;
+/// use std::time::Duration;
+/// use tevent_core::{Context, ContextRef, Req, ReqError};
+///
+/// struct Count { left: u32, ticks: u32 }
+///
+/// fn count_send(ev: &ContextRef, n: u32) -> Req<Count> {
+///     let req = Req::create(Count { left: n, ticks: 0 });
+///     if n == 0 {
+///         req.done();
+///         return req.post(ev);
+///     }
+///     let tick = Duration::from_millis(1);
+///     req.add_timer(ev, tick, move |req, te, _now| {
+///         te.update(tick);
+///         req.advance(|s| {
+///             s.left -= 1;
+///             s.ticks += 1;
+///             if s.left == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+///         });
+///     });
+///     req
+/// }
+///
+/// fn count_recv(req: Req<Count>) -> Result<u32, ReqError> {
+///     req.recv(|s| s.ticks)
+/// }
+///
+/// let ctx = Context::new()?;
+/// let req = count_send(&ctx, 3);
+/// req.poll(&ctx)?;
+/// assert_eq!(count_recv(req)?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "dropping a Req frees it: its work ends and no callback runs"]
+pub struct Req<S: 'static>(ReqRef<S>);
+
+/// A handle on a [`Req`]: a cheap clone that frees nothing and turns inert when the owner goes.
+pub struct ReqRef<S: 'static>(Rc<Inner<S>>);
+
+/// Called with the request; see `set_callback`, `set_cleanup_fn`, `set_cancel_fn` and `set_print_fn`.
+type Hook<S, A, R> = RefCell<Option<Rc<dyn Fn(&ReqRef<S>, A) -> R>>>;
+
+struct Inner<S: 'static> {
+    created: Location,
+    home: HomeLink,
+    outcome: RefCell<Outcome>,
+    /// A finish was accepted; it may still wait for the end of a borrow (REQ-15).
+    claimed: Cell<bool>,
+    freed: Cell<bool>,
+    /// The latest state that cleanup ran for (REQ-3).
+    cleaned: Cell<ReqState>,
+    /// The context that this request was last told of, for a callback that has to be posted.
+    ev: RefCell<Option<ContextRef>>,
+    /// Set by `defer_callback`.
+    defer_to: RefCell<Option<ContextRef>>,
+    /// The immediate of `post`.
+    trigger: RefCell<Option<Immediate>>,
+    end_time: RefCell<Option<Timer>>,
+    /// What goes with the state, at `received`: events and sub-requests.
+    of_state: OnceCell<Rc<Children>>,
+    /// What goes with the request: what it was told to keep, such as queue entries.
+    of_request: OnceCell<Rc<Children>>,
+    callback: RefCell<Option<Callback<S>>>,
+    cleanup: Hook<S, ReqState, ()>,
+    cancel: Hook<S, (), bool>,
+    print: Hook<S, (), String>,
+    state: StateCell<S>,
+}
+
+/// How a request stands and where it finished.
+#[derive(Clone)]
+struct Outcome {
+    result: Result<(), ReqError>,
+    finished: Option<Location>,
+}
+
+impl Outcome {
+    fn state(&self) -> ReqState {
+        match &self.result {
+            Ok(()) => ReqState::Done,
+            Err(error) => error.state(),
+        }
+    }
+}
+
+enum Callback<S: 'static> {
+    /// May run several times: by `notify_callback`, by `post` and by the finish.
+    Every(Rc<dyn Fn(&ReqRef<S>)>),
+    /// Takes the sub-request by value.
+    Once(Box<dyn FnOnce()>),
+}
+
+impl<S: 'static> Req<S> {
+    /// Creates a request in progress, with its state.
+    ///
+    /// C equivalent: `tevent_req_create`. Spec: REQ-1.
+    #[doc(alias = "tevent_req_create")]
+    #[track_caller]
+    pub fn create(state: S) -> Self {
+        Req(ReqRef(Rc::new(Inner {
+            created: Location::caller(),
+            home: HomeLink::new(),
+            outcome: RefCell::new(Outcome {
+                result: Err(ReqError::plain(ReqState::InProgress, 0)),
+                finished: None,
+            }),
+            claimed: Cell::new(false),
+            freed: Cell::new(false),
+            cleaned: Cell::new(ReqState::Init),
+            ev: RefCell::new(None),
+            defer_to: RefCell::new(None),
+            trigger: RefCell::new(None),
+            end_time: RefCell::new(None),
+            of_state: OnceCell::new(),
+            of_request: OnceCell::new(),
+            callback: RefCell::new(None),
+            cleanup: RefCell::new(None),
+            cancel: RefCell::new(None),
+            print: RefCell::new(None),
+            state: StateCell::new(state),
+        })))
+    }
+
+    /// Schedules the callback from an immediate, and returns the request: the last line of a `_send` function whose
+    /// request has finished already. See [`ReqRef::post`].
+    ///
+    /// C equivalent: `return tevent_req_post(req, ev);`. Spec: REQ-4.
+    #[doc(alias = "tevent_req_post")]
+    pub fn post(self, ev: &ContextRef) -> Self {
+        self.0.post(ev);
+        self
+    }
+}
+
+impl<S: 'static> Deref for Req<S> {
+    type Target = ReqRef<S>;
+
+    fn deref(&self) -> &ReqRef<S> {
+        &self.0
+    }
+}
+
+impl<S: 'static> ReqRef<S> {
+    /// How the request stands. A freed request reads [`Received`](ReqState::Received).
+    #[must_use]
+    pub fn state(&self) -> ReqState {
+        if self.is_freed() {
+            return ReqState::Received;
+        }
+        self.0.outcome.borrow().state()
+    }
+
+    /// Whether it is at work.
+    ///
+    /// C equivalent: `tevent_req_is_in_progress`.
+    #[doc(alias = "tevent_req_is_in_progress")]
+    #[must_use]
+    pub fn is_in_progress(&self) -> bool {
+        self.state() == ReqState::InProgress
+    }
+
+    /// `Ok` when done, else why not; in progress, and after the result was taken, reads as an error.
+    ///
+    /// C equivalent: `tevent_req_is_error`. Spec: REQ-9.
+    ///
+    /// # Errors
+    /// The state, the code and the cause.
+    #[doc(alias = "tevent_req_is_error")]
+    pub fn result(&self) -> Result<(), ReqError> {
+        if self.is_freed() {
+            return Err(ReqError::plain(ReqState::Received, 0));
+        }
+        self.0.outcome.borrow().result.clone()
+    }
+
+    /// Whether [`result`](Self::result) is an error.
+    ///
+    /// C equivalent: `tevent_req_is_error`. Spec: REQ-9.
+    #[doc(alias = "tevent_req_is_error")]
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.state() != ReqState::Done
+    }
+
+    /// Works on the state; `None` when it is gone.
+    ///
+    /// A finish, a callback of a sub-request or a drop that comes up meanwhile waits until the work has returned. For
+    /// work that may finish the request [`advance`](Self::advance) is the right door.
+    ///
+    /// C equivalent: `tevent_req_data`.
+    ///
+    /// # Panics
+    /// While the state is being worked on already: two may not have it at the same time.
+    #[doc(alias = "tevent_req_data")]
+    #[track_caller]
+    pub fn with_state<R>(&self, work: impl FnOnce(&mut S) -> R) -> Option<R> {
+        match self.0.state.lend(work) {
+            Ok(result) => result,
+            Err(_borrowed) => panic!("the state of this request is being worked on already"),
+        }
+    }
+
+    /// Where the request was created.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        self.0.created
+    }
+
+    /// Where it was finished; `None` before.
+    #[must_use]
+    pub fn finish_location(&self) -> Option<Location> {
+        self.0.outcome.borrow().finished
+    }
+
+    /// The name of the state's type.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        type_name::<S>()
+    }
+
+    fn is_freed(&self) -> bool {
+        self.0.freed.get()
+    }
+
+    /// Notes a context that callbacks can be posted to.
+    fn know(&self, ev: &ContextRef) {
+        let known = self.0.ev.borrow().as_ref() == Some(ev);
+        if !known && !self.is_freed() {
+            let old = self.0.ev.replace(Some(ev.clone()));
+            drop(old);
+        }
+    }
+}
+
+impl<S: 'static> Clone for ReqRef<S> {
+    fn clone(&self) -> Self {
+        ReqRef(Rc::clone(&self.0))
+    }
+}
+
+impl<S: 'static> PartialEq for ReqRef<S> {
+    /// Whether both stand for the same request.
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<S: 'static> Eq for ReqRef<S> {}
+
+impl<S: 'static> ChildRef for ReqRef<S> {
+    type Owner = Req<S>;
+
+    fn home(&self) -> &HomeLink {
+        &self.0.home
+    }
+}

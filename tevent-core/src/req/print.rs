@@ -1,0 +1,68 @@
+//! Showing a request (REQ-11).
+
+use std::fmt;
+use std::rc::Rc;
+
+use super::{Req, ReqRef};
+use crate::stack::bounded_drop;
+
+impl<S: 'static> ReqRef<S> {
+    /// One line about the request: its creation place, state, error code, type, and finish place; or what its print
+    /// function says.
+    ///
+    /// C equivalent: `tevent_req_print`. Spec: REQ-11.
+    #[doc(alias = "tevent_req_print")]
+    #[doc(alias = "tevent_req_default_print")]
+    #[must_use]
+    pub fn print(&self) -> String {
+        let print = self.0.print.borrow().clone();
+        let line = match &print {
+            Some(print) => print(self, ()),
+            None => self.default_print(),
+        };
+        bounded_drop(print);
+        line
+    }
+
+    /// What [`print`](Self::print) says without a print function.
+    ///
+    /// C equivalent: `tevent_req_default_print`. Spec: REQ-11.
+    #[doc(alias = "tevent_req_default_print")]
+    #[must_use]
+    pub fn default_print(&self) -> String {
+        let code = self.result().map_or_else(|error| error.code(), |()| 0);
+        let finished = match self.finish_location() {
+            Some(place) => format!(", finished at {place}"),
+            None => String::new(),
+        };
+        format!(
+            "Req<{}> created at {}: {:?}, error {code} ({code:#x}){finished}",
+            self.type_name(),
+            self.location(),
+            self.state(),
+        )
+    }
+
+    /// Sets what [`print`](Self::print) says.
+    ///
+    /// C equivalent: `tevent_req_set_print_fn`. Spec: REQ-11.
+    #[doc(alias = "tevent_req_set_print_fn")]
+    pub fn set_print_fn(&self, print: impl Fn(&ReqRef<S>) -> String + 'static) {
+        if !self.is_freed() {
+            let print = move |req: &ReqRef<S>, ()| print(req);
+            bounded_drop(self.0.print.replace(Some(Rc::new(print))));
+        }
+    }
+}
+
+impl<S: 'static> fmt::Debug for ReqRef<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.default_print())
+    }
+}
+
+impl<S: 'static> fmt::Debug for Req<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}

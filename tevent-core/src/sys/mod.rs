@@ -1,0 +1,30 @@
+//! The only unsafe code: system calls that no dependency offers in a safe form.
+
+#![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
+
+pub(crate) mod epoll;
+pub(crate) mod poll;
+
+use std::time::Duration;
+
+/// A time-out as epoll and poll take it: milliseconds, rounded up so that no timer fires early, at most what fits
+/// (24.8 days, LOOP-2), and -1 for ever.
+fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
+    let Some(timeout) = timeout else { return -1 };
+    let rounded = timeout.as_nanos().div_ceil(1_000_000);
+    libc::c_int::try_from(rounded).unwrap_or(libc::c_int::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loop_2_a_wait_is_rounded_up_and_clamped() {
+        assert_eq!(milliseconds(None), -1);
+        assert_eq!(milliseconds(Some(Duration::ZERO)), 0);
+        assert_eq!(milliseconds(Some(Duration::from_nanos(1))), 1);
+        assert_eq!(milliseconds(Some(Duration::from_millis(7))), 7);
+        assert_eq!(milliseconds(Some(Duration::MAX)), libc::c_int::MAX);
+    }
+}

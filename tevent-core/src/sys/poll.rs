@@ -1,0 +1,29 @@
+//! `poll`, for the simulated reactor.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use super::milliseconds;
+
+/// One number to look at, and what was found.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub(crate) struct PollFd(libc::pollfd);
+
+impl PollFd {
+    pub(crate) const fn new(number: RawFd, mask: i16) -> Self {
+        PollFd(libc::pollfd { fd: number, events: mask, revents: 0 })
+    }
+
+    pub(crate) const fn ready(&self) -> i16 {
+        self.0.revents
+    }
+}
+
+pub(crate) fn poll(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<()> {
+    let count = fds.len() as libc::nfds_t;
+    // SAFETY: PollFd is a transparent pollfd, and the slice is valid for `count` of them during the call.
+    let ready = unsafe { libc::poll(fds.as_mut_ptr().cast(), count, milliseconds(timeout)) };
+    if ready >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,252 @@
+//! Timer events (TIMER): one shot, in the order of their deadlines.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::context::ContextRef;
+use crate::event::{EventBase, event_ref};
+use crate::slot::Slot;
+use crate::timer_queue::{Due, TimerKey};
+
+/// When a timer is due.
+///
+/// `Duration` and `Instant` convert into it, so that `ev.add_timer(Duration::from_secs(5), …)` reads well.
+///
+/// ```
+/// use std::time::Duration;
+/// use tevent_core::When;
+///
+/// assert_eq!(When::from(Duration::from_secs(5)), When::In(Duration::from_secs(5)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum When {
+    /// The zero time: due at once, before all other timers, at no clock call (TIMER-2).
+    ///
+    /// C equivalent: `tevent_timeval_zero`.
+    Zero,
+    /// A point on the context's clock, as [`ContextRef::now`] tells it.
+    At(Instant),
+    /// A delay from now. One so long that the clock cannot hold it is due about 30 years from now.
+    ///
+    /// C equivalent: `tevent_timeval_current_ofs`.
+    In(Duration),
+}
+
+impl From<Duration> for When {
+    fn from(delay: Duration) -> Self {
+        When::In(delay)
+    }
+}
+
+impl From<Instant> for When {
+    fn from(point: Instant) -> Self {
+        When::At(point)
+    }
+}
+
+impl When {
+    /// Farther away than any process lives, and near enough for every clock to hold.
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+    fn due(self, ev: &ContextRef) -> Due {
+        match self {
+            When::Zero => None,
+            When::At(point) => Some(point),
+            When::In(delay) => {
+                let now = ev.now();
+                Some(now.checked_add(delay).unwrap_or(now + Self::FAR))
+            }
+        }
+    }
+}
+
+/// A timer that fires once. Owns: dropping it cancels it.
+///
+/// Made by [`ContextRef::add_timer`]. All its methods are those of [`TimerRef`], to which it derefs;
+/// `timer.clone()` gives such a Ref.
+///
+/// Once it has fired it is spent: its handler is dropped, and it leaves the home that keeps it. Its own
+/// handler can keep it going with [`update`](TimerRef::update).
+///
+/// C equivalent: `struct tevent_timer`. Spec: TIMER-1 to TIMER-8.
+#[must_use = "dropping a Timer cancels it; `ctx.keep(timer)` lets it run"]
+pub struct Timer(TimerRef);
+
+/// A handle on a [`Timer`]: a cheap clone that frees nothing and turns inert when the owner goes.
+#[derive(Clone)]
+pub struct TimerRef(Rc<Inner<dyn Call>>);
+
+event_ref!(Timer, TimerRef, "tevent_timer_set_tag", "tevent_timer_get_tag");
+
+struct Inner<H: ?Sized> {
+    base: EventBase,
+    /// `None` once it is freed or spent, or its context is gone.
+    ctx: RefCell<Option<ContextRef>>,
+    key: Cell<Option<TimerKey>>,
+    /// How many calls of the handler stand on the stack: more than one by nesting.
+    running: Cell<u32>,
+    handler: H,
+}
+
+trait Call {
+    fn call(&self, ev: &ContextRef, te: &TimerRef, now: Option<Instant>);
+    fn dismiss(&self);
+}
+
+impl<F: Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static> Call for Slot<F> {
+    fn call(&self, ev: &ContextRef, te: &TimerRef, now: Option<Instant>) {
+        Slot::call(self, |handler| handler(ev, te, now));
+    }
+
+    fn dismiss(&self) {
+        Slot::dismiss(self);
+    }
+}
+
+impl ContextRef {
+    /// Adds a timer. Its handler runs once, never before it is due, in a turn of its own; of several that
+    /// are due the one with the earlier deadline comes first, and of equal ones the one added first.
+    ///
+    /// The handler is given the context, the timer and the current time, or `None` for a
+    /// [zero](When::Zero) timer. Dropping the [`Timer`] cancels it, also inside any handler. On a context that
+    /// has been freed the timer is inert.
+    ///
+    /// C equivalent: `tevent_add_timer`. Spec: TIMER-1 to TIMER-3.
+    ///
+    /// # Complexity
+    /// O(log n) in the number of pending timers.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Context, When};
+    ///
+    /// let ctx = Context::new()?;
+    /// let period = Duration::from_millis(1);
+    /// let tick = ctx.add_timer(period, move |_ev, te, now| {
+    ///     println!("tick at {now:?}");
+    ///     if te.tag() < 2 {
+    ///         te.set_tag(te.tag() + 1);
+    ///         te.update(period); // periodic: re-armed inside its own handler
+    ///     }
+    /// });
+    /// ctx.loop_wait()?;
+    /// assert_eq!(tick.tag(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "tevent_add_timer")]
+    #[track_caller]
+    pub fn add_timer(
+        &self,
+        when: impl Into<When>,
+        handler: impl Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static,
+    ) -> Timer {
+        let te = TimerRef(Rc::new(Inner {
+            base: EventBase::new(),
+            ctx: RefCell::new(None),
+            key: Cell::new(None),
+            running: Cell::new(0),
+            handler: Slot::new(handler),
+        }));
+        if self.is_freed() {
+            te.0.handler.dismiss();
+        } else {
+            *te.0.ctx.borrow_mut() = Some(self.clone());
+            te.update(when);
+        }
+        Timer(te)
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl TimerRef {
+    /// Moves the timer to a new time, behind all with the same time. Inside its own handler it arms the
+    /// timer again (TIMER-8).
+    ///
+    /// Returns false, and does nothing, when the timer is spent or freed or its context is gone. Allocates
+    /// nothing.
+    ///
+    /// C equivalent: `tevent_update_timer`. Spec: TIMER-4, TIMER-8.
+    ///
+    /// # Complexity
+    /// O(log n) in the number of pending timers.
+    #[doc(alias = "tevent_update_timer")]
+    pub fn update(&self, when: impl Into<When>) -> bool {
+        let ctx = self.0.ctx.borrow();
+        let Some(ev) = ctx.as_ref().filter(|ev| !ev.is_freed()) else {
+            return false;
+        };
+        let due = when.into().due(ev);
+        let mut timers = ev.timers().borrow_mut();
+        match self.0.key.get() {
+            Some(key) => timers.update(key, due),
+            None => {
+                self.0.key.set(Some(timers.insert(due, self.clone())));
+                true
+            }
+        }
+    }
+
+    /// Whether it will fire: neither spent nor freed.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.0.key.get().is_some()
+    }
+
+    /// When it is due; `None` if it will not fire.
+    #[must_use]
+    pub fn due(&self) -> Option<When> {
+        let ctx = self.0.ctx.borrow();
+        let due = ctx.as_ref()?.timers().borrow().due(self.0.key.get()?)?;
+        Some(due.map_or(When::Zero, When::At))
+    }
+
+    /// Runs the handler of a timer that the turn has taken out of the queue (TIMER-1).
+    pub(crate) fn run(&self, ev: &ContextRef, now: Option<Instant>) {
+        self.0.key.set(None);
+        self.0.running.set(self.0.running.get() + 1);
+        let _after = SpendUnlessRearmed(self);
+        self.0.handler.call(ev, self, now);
+    }
+
+    /// The end of it, freed, spent, or left by its context: it is out of the queue and its handler goes.
+    pub(crate) fn end(&self) {
+        let ctx = self.0.ctx.take();
+        if let (Some(ev), Some(key)) = (ctx, self.0.key.take()) {
+            let queued = ev.timers().borrow_mut().remove(key);
+            drop(queued);
+        }
+        self.0.handler.dismiss();
+    }
+}
+
+struct SpendUnlessRearmed<'a>(&'a TimerRef);
+
+impl Drop for SpendUnlessRearmed<'_> {
+    fn drop(&mut self) {
+        let te = self.0;
+        te.0.running.set(te.0.running.get() - 1);
+        if te.0.running.get() == 0 && !te.is_pending() {
+            te.end();
+            // Dropped here, outside any borrow: the box of the owner that the home kept.
+            drop(te.0.base.home.leave());
+        }
+    }
+}
+
+impl fmt::Debug for TimerRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer")
+            .field("due", &self.due())
+            .field("tag", &self.tag())
+            .field("location", &self.location())
+            .finish_non_exhaustive()
+    }
+}
