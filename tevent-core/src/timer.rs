@@ -185,13 +185,11 @@ impl TimerRef {
         };
         let due = when.into().due(ev);
         let mut timers = ev.timers().borrow_mut();
-        match self.0.key.get() {
-            Some(key) => timers.update(key, due),
-            None => {
-                self.0.key.set(Some(timers.insert(due, self.clone())));
-                true
-            }
+        if let Some(key) = self.0.key.get() {
+            return timers.update(key, due);
         }
+        self.0.key.set(Some(timers.insert(due, self.clone())));
+        true
     }
 
     /// Whether it will fire: neither spent nor freed.

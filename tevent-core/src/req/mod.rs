@@ -121,9 +121,11 @@ impl Outcome {
     }
 }
 
+type EveryTime<S> = Rc<dyn Fn(&ReqRef<S>)>;
+
 enum Callback<S: 'static> {
     /// May run several times: by `notify_callback`, by `post` and by the finish.
-    Every(Rc<dyn Fn(&ReqRef<S>)>),
+    Every(EveryTime<S>),
     /// Takes the sub-request by value.
     Once(Box<dyn FnOnce()>),
 }
@@ -232,10 +234,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_data")]
     #[track_caller]
     pub fn with_state<R>(&self, work: impl FnOnce(&mut S) -> R) -> Option<R> {
-        match self.0.state.lend(work) {
-            Ok(result) => result,
-            Err(_borrowed) => panic!("the state of this request is being worked on already"),
-        }
+        self.0.state.lend(work).expect("the state of this request is being worked on already")
     }
 
     /// Where the request was created.

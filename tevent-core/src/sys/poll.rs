@@ -16,7 +16,7 @@ impl PollFd {
         PollFd(libc::pollfd { fd: number, events: mask, revents: 0 })
     }
 
-    pub(crate) const fn ready(&self) -> i16 {
+    pub(crate) const fn ready(self) -> i16 {
         self.0.revents
     }
 }

@@ -1,0 +1,187 @@
+//! One request's place in a queue.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
+
+use tevent_core::{ChildRef, ContextRef, HomeLink, Location};
+
+use crate::queue::QueueRef;
+
+/// A request's place in a queue. Owns: dropping it leaves the queue, which goes on if it was its head.
+///
+/// It belongs to the request from the start, and goes when the request is freed; to leave earlier, without freeing the
+/// request, `drop(req.take(&entry))`.
+///
+/// C equivalent: `struct tevent_queue_entry`. Spec: QUEUE-3, QUEUE-5.
+#[must_use = "dropping a QueueEntry leaves the queue"]
+pub struct QueueEntry(QueueEntryRef);
+
+/// A handle on a [`QueueEntry`]: a cheap clone that frees nothing and turns inert when the owner goes.
+#[derive(Clone)]
+pub struct QueueEntryRef(Rc<Inner>);
+
+pub(crate) type Trigger = Rc<dyn Fn()>;
+
+struct Inner {
+    location: Location,
+    tag: Cell<u64>,
+    home: HomeLink,
+    ev: ContextRef,
+    /// `None` for a blocker.
+    trigger: RefCell<Option<Trigger>>,
+    triggered: Cell<bool>,
+    /// The queue and the number under which it is there; `None` once it has left.
+    queued: RefCell<Option<(QueueRef, u64)>>,
+}
+
+impl QueueEntry {
+    #[track_caller]
+    pub(crate) fn new(ev: &ContextRef, trigger: Option<Trigger>) -> Self {
+        QueueEntry(QueueEntryRef(Rc::new(Inner {
+            location: Location::caller(),
+            tag: Cell::new(0),
+            home: HomeLink::new(),
+            ev: ev.clone(),
+            trigger: RefCell::new(trigger),
+            triggered: Cell::new(false),
+            queued: RefCell::new(None),
+        })))
+    }
+}
+
+impl Deref for QueueEntry {
+    type Target = QueueEntryRef;
+
+    fn deref(&self) -> &QueueEntryRef {
+        &self.0
+    }
+}
+
+impl Drop for QueueEntry {
+    fn drop(&mut self) {
+        let queued = self.0.0.queued.take();
+        if let Some((queue, number)) = queued {
+            queue.remove(number);
+        }
+        self.0.end();
+    }
+}
+
+impl QueueEntryRef {
+    /// Whether it is still in its queue.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        self.0.queued.borrow().is_some()
+    }
+
+    /// Whether its trigger has been called, or would have been for a blocker: its turn has come.
+    #[must_use]
+    pub fn is_triggered(&self) -> bool {
+        self.0.triggered.get()
+    }
+
+    /// Takes back that the entry was triggered, so that it can be triggered again once the queue is started.
+    ///
+    /// C equivalent: `tevent_queue_entry_untrigger`. Spec: QUEUE-8.
+    ///
+    /// # Panics
+    /// Unless the entry is the head of a stopped queue.
+    #[doc(alias = "tevent_queue_entry_untrigger")]
+    #[track_caller]
+    pub fn untrigger(&self) {
+        let queued = self.0.queued.borrow().clone();
+        let (queue, number) = queued.expect("only an entry that is in a queue can be untriggered");
+        assert!(
+            !queue.is_running(),
+            "an entry of a running queue cannot be untriggered: stop `{}` first",
+            queue.name()
+        );
+        assert!(queue.is_head(number), "only the head of queue `{}` can be untriggered", queue.name());
+        self.0.triggered.set(false);
+    }
+
+    /// The user's tag: any 64 bits, 0 at first, never looked at by the library (TRACE-3).
+    #[doc(alias = "tevent_queue_entry_get_tag")]
+    #[must_use]
+    pub fn tag(&self) -> u64 {
+        self.0.tag.get()
+    }
+
+    /// Sets the user's tag (TRACE-3).
+    #[doc(alias = "tevent_queue_entry_set_tag")]
+    pub fn set_tag(&self, tag: u64) {
+        self.0.tag.set(tag);
+    }
+
+    /// Where it was added to the queue.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        self.0.location
+    }
+
+    /// The rest is for the queue.
+    pub(crate) fn ev(&self) -> &ContextRef {
+        &self.0.ev
+    }
+
+    pub(crate) fn enter(&self, queue: QueueRef, number: u64) {
+        *self.0.queued.borrow_mut() = Some((queue, number));
+    }
+
+    pub(crate) fn is_blocker(&self) -> bool {
+        self.0.trigger.borrow().is_none()
+    }
+
+    /// Its turn has come.
+    pub(crate) fn trigger(&self) {
+        self.0.triggered.set(true);
+        let trigger = self.0.trigger.borrow().clone();
+        if let Some(trigger) = trigger {
+            trigger();
+        }
+    }
+
+    /// Out of the queue and never triggered again; it has left, or the queue has gone.
+    pub(crate) fn end(&self) {
+        let queued = self.0.queued.take();
+        let trigger = self.0.trigger.take();
+        drop((queued, trigger));
+    }
+}
+
+impl ChildRef for QueueEntryRef {
+    type Owner = QueueEntry;
+
+    fn home(&self) -> &HomeLink {
+        &self.0.home
+    }
+}
+
+impl PartialEq for QueueEntryRef {
+    /// Whether both stand for the same entry.
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for QueueEntryRef {}
+
+impl fmt::Debug for QueueEntryRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueEntry")
+            .field("queued", &self.is_queued())
+            .field("triggered", &self.is_triggered())
+            .field("blocker", &self.is_blocker())
+            .field("tag", &self.tag())
+            .field("location", &self.location())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for QueueEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
