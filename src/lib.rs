@@ -1,5 +1,36 @@
-//! tevent, the event loop under Samba, SSSD and ctdb, in Rust.
+//! tevent, the event loop under Samba, SSSD and ctdb, in Rust: the face of the workspace.
+//!
+//! Everything is re-exported from here; the docs of each part stand with it:
+//!
+//! - the loop and the requests: [`Context`], [`FdEvent`], [`Timer`], [`Immediate`], [`Req`]; begin with the
+//!   [order of a turn and the guarantees](tevent_core);
+//! - the [queue]: [`Queue`], for requests that take turns;
+//! - stock socket requests, [io]: writing a whole buffer, accepting, connecting.
+//!
+//! It is for those who port C tevent code function by function, for daemons that want a loop they can reason about, and
+//! for whoever writes to one socket from many places and must never interleave.
+//!
+//! ```
+//! use std::{io::Read, os::unix::net::UnixStream};
+//! use tevent::{Context, Queue, io};
+//!
+//! let ctx = Context::new()?;
+//! let (near, mut far) = UnixStream::pair()?;
+//! let (stream, queue) = (io::Stream::new(near), Queue::create("near"));
+//! for frame in ["first ", "second ", "third"] {
+//!     // Many writers, one socket: each frame is complete before the next begins.
+//!     let req = io::writev_send(&ctx, Some(&queue), &stream, false, vec![frame]);
+//!     ctx.add_subreq(req, |_ctx, req| println!("{:?} bytes", io::writev_recv(req)));
+//! }
+//! ctx.loop_wait()?;
+//! drop(stream);
+//! let mut text = String::new();
+//! far.read_to_string(&mut text)?;
+//! assert_eq!(text, "first second third");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub use tevent_core::*;
+pub use tevent_io as io;
 pub use tevent_queue as queue;
 pub use tevent_queue::{Queue, QueueEntry, QueueEntryRef, QueueError, QueueRef};

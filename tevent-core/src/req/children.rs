@@ -93,25 +93,20 @@ impl<S: 'static> ReqRef<S> {
         subreq: Req<T>,
         callback: impl FnOnce(&ReqRef<S>, Req<T>) + 'static,
     ) -> ReqRef<T> {
-        let subreq = self.of_state().keep(subreq);
-        let (req, finished) = (self.clone(), subreq.clone());
+        let (req, child) = (self.clone(), subreq.clone());
         let deliver = move || {
             let parent = req.clone();
             req.0.state.when_free(move || {
                 // Not there any more if the parent was received or freed meanwhile.
-                if let Some(subreq) = parent.take(&finished) {
+                if let Some(subreq) = parent.take(&child) {
                     callback(&parent, subreq);
                 }
             });
         };
         subreq.replace_callback(Callback::Once(Box::new(deliver)));
-        if !subreq.is_in_progress() {
-            let own = subreq.0.ev.borrow().clone();
-            match own.or_else(|| self.0.ev.borrow().clone()) {
-                Some(ev) => subreq.post(&ev),
-                None => subreq.notify_callback(),
-            }
-        }
+        let subreq = self.of_state().keep(subreq);
+        let own_context = self.0.ev.borrow().clone();
+        subreq.call_back_if_finished(own_context);
         subreq
     }
 
@@ -134,6 +129,18 @@ impl<S: 'static> ReqRef<S> {
         homes.into_iter().find_map(|home| home.get()?.take(child))
     }
 
+    /// For a callback that was set too late to be called by the finish.
+    fn call_back_if_finished(&self, parents_context: Option<ContextRef>) {
+        if self.is_in_progress() {
+            return;
+        }
+        let own_context = self.0.ev.borrow().clone();
+        match own_context.or(parents_context) {
+            Some(ev) => self.post(&ev),
+            None => self.notify_callback(),
+        }
+    }
+
     fn of_state(&self) -> &Rc<Children> {
         let children = self.0.of_state.get_or_init(Children::new);
         if self.is_freed() || self.state() == ReqState::Received {
@@ -149,5 +156,44 @@ impl<S: 'static> ReqRef<S> {
             children.close();
         }
         children
+    }
+}
+
+impl ContextRef {
+    /// Owns a request, and calls back with the context and the finished request, by value. It goes when the context
+    /// goes; then the callback does not run.
+    ///
+    /// This is the home of a request that has no parent request. The callback runs under the call that finishes the
+    /// request; if that has finished already it is posted.
+    ///
+    /// C equivalent: `tevent_req_set_callback(req, callback, NULL)` on a request parented to the context.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Context, wakeup_recv, wakeup_send};
+    ///
+    /// let ctx = Context::new()?;
+    /// ctx.add_subreq(wakeup_send(&ctx, Duration::from_millis(1)), |_ctx, req| {
+    ///     assert!(wakeup_recv(req));
+    /// });
+    /// ctx.loop_wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "tevent_req_set_callback")]
+    pub fn add_subreq<T: 'static>(
+        &self,
+        req: Req<T>,
+        callback: impl FnOnce(&ContextRef, Req<T>) + 'static,
+    ) -> ReqRef<T> {
+        let (ctx, child) = (self.clone(), req.clone());
+        let deliver = move || {
+            if let Some(req) = ctx.take(&child) {
+                callback(&ctx, req);
+            }
+        };
+        req.replace_callback(Callback::Once(Box::new(deliver)));
+        let req = self.keep(req);
+        req.call_back_if_finished(Some(self.clone()));
+        req
     }
 }

@@ -1,0 +1,65 @@
+//! Accepting a connection (IO-4).
+
+use std::os::fd::OwnedFd;
+use std::task::Poll;
+
+use rustix::io::Errno;
+use rustix::net::SocketFlags;
+use tevent_core::{ContextRef, FdFlags, Req, ReqError};
+
+use crate::errno::{is_transient, req_error};
+use crate::stream::Stream;
+
+/// The state of [`accept_send`]'s request.
+#[derive(Debug)]
+pub struct Accept {
+    listener: Stream,
+    accepted: Option<OwnedFd>,
+}
+
+/// Accepts one connection, close-on-exec. For the next one, send another request.
+///
+/// A listener that other processes accept from too should be non-blocking: a connection that one of them takes between
+/// the report and the accept would block this one.
+///
+/// C equivalent: `accept_send`. Spec: IO-4.
+#[track_caller]
+pub fn accept_send(ev: &ContextRef, listener: &Stream) -> Req<Accept> {
+    let req = Req::create(Accept { listener: listener.clone(), accepted: None });
+    let watched = req.add_fd(ev, listener, FdFlags::READ, |req, _flags| req.advance(Accept::accept));
+    match watched {
+        Ok(watch) => req.set_cleanup_fn(move |req, _state| drop(req.take(&watch))),
+        Err(error) => {
+            req.error(error);
+            return req.post(ev);
+        }
+    }
+    req
+}
+
+/// The accepted connection: for `TcpStream::from`, `UnixStream::from` or [`Stream::new`]. Frees the request.
+///
+/// C equivalent: `accept_recv`. Spec: IO-4.
+///
+/// # Errors
+/// What the system call gave, such as `EMFILE`.
+///
+/// # Panics
+/// Never: a request that is done has accepted.
+pub fn accept_recv(req: Req<Accept>) -> Result<OwnedFd, ReqError> {
+    req.recv(|s| s.accepted.take().expect("done means accepted"))
+}
+
+impl Accept {
+    fn accept(&mut self) -> Poll<Result<(), ReqError>> {
+        match rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC) {
+            Ok(accepted) => {
+                self.accepted = Some(accepted);
+                Poll::Ready(Ok(()))
+            }
+            // The next one may be there already; the loop looks again.
+            Err(errno) if is_transient(errno) || errno == Errno::CONNABORTED => Poll::Pending,
+            Err(errno) => Poll::Ready(Err(req_error(errno))),
+        }
+    }
+}

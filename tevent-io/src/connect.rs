@@ -1,0 +1,103 @@
+//! Connecting (IO-3).
+
+use std::task::Poll;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use tevent_core::{ContextRef, FdFlags, FdRef, Req, ReqError, ReqRef};
+
+use crate::address::Address;
+use crate::errno::req_error;
+use crate::stream::Stream;
+
+/// The state of [`connect_send`]'s request.
+#[derive(Debug)]
+pub struct Connect {
+    stream: Stream,
+    /// The mode to restore, where it was changed.
+    old_mode: Option<OFlags>,
+    watch: Option<FdRef>,
+}
+
+/// Connects a stream. It is non-blocking while the request is at work, and has its old mode back when it finishes or is
+/// freed.
+///
+/// C equivalent: `async_connect_send`. Spec: IO-3.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use tevent_core::Context;
+/// use tevent_io::{Address, connect_recv, connect_send};
+///
+/// let ctx = Context::new()?;
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let address = Address::from(listener.local_addr()?);
+/// let stream = address.socket()?;
+/// let req = connect_send(&ctx, &stream, &address);
+/// req.poll(&ctx)?;
+/// connect_recv(req)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "async_connect_send")]
+#[track_caller]
+pub fn connect_send(ev: &ContextRef, stream: &Stream, address: &Address) -> Req<Connect> {
+    let req = Req::create(Connect { stream: stream.clone(), old_mode: None, watch: None });
+    req.set_cleanup_fn(|req, _state| {
+        if let Some(watch) = req.with_state(Connect::restore_mode).flatten() {
+            drop(req.take(&watch));
+        }
+    });
+    if let Err(error) = start(&req, ev, stream, address) {
+        req.error(error);
+    }
+    if req.is_in_progress() { req } else { req.post(ev) }
+}
+
+/// Whether the stream is connected. Frees the request.
+///
+/// C equivalent: `async_connect_recv`. Spec: IO-3.
+///
+/// # Errors
+/// What the connection failed with, such as `ECONNREFUSED`.
+#[doc(alias = "async_connect_recv")]
+pub fn connect_recv(req: Req<Connect>) -> Result<(), ReqError> {
+    req.recv(|_state| ())
+}
+
+fn start(req: &ReqRef<Connect>, ev: &ContextRef, stream: &Stream, address: &Address) -> Result<(), ReqError> {
+    let mode = fcntl_getfl(stream).map_err(req_error)?;
+    if !mode.contains(OFlags::NONBLOCK) {
+        fcntl_setfl(stream, mode | OFlags::NONBLOCK).map_err(req_error)?;
+        req.with_state(|s| s.old_mode = Some(mode));
+    }
+    match address.connect(stream) {
+        Ok(()) => {
+            req.done();
+        }
+        // An interrupted connect goes on by itself.
+        Err(Errno::INPROGRESS | Errno::INTR) => {
+            let watched = FdFlags::WRITE | FdFlags::ERROR;
+            let watch = req.add_fd(ev, stream, watched, |req, _flags| req.advance(Connect::look))?;
+            req.with_state(|s| s.watch = Some(watch));
+        }
+        Err(errno) => return Err(req_error(errno)),
+    }
+    Ok(())
+}
+
+impl Connect {
+    /// The stream is ready: connected, or failed.
+    fn look(&mut self) -> Poll<Result<(), ReqError>> {
+        let outcome = rustix::net::sockopt::socket_error(&self.stream);
+        Poll::Ready(outcome.and_then(|outcome| outcome).map_err(req_error))
+    }
+
+    /// Hands out the watch, which has to go too.
+    fn restore_mode(&mut self) -> Option<FdRef> {
+        if let Some(mode) = self.old_mode.take() {
+            // It fails only for a file that is not open, and this one is.
+            let _ = fcntl_setfl(&self.stream, mode);
+        }
+        self.watch.take()
+    }
+}

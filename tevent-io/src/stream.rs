@@ -1,0 +1,126 @@
+//! A socket that several requests share.
+
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::io::Errno;
+use tevent_core::{FdSource, ReqError};
+
+/// A connected or listening socket that several requests share. A cheap clone; the file is closed with the last.
+///
+/// It remembers when a writer ended in the middle of its bytes: then the stream is broken, because whatever is written
+/// next would be read as the rest of that writer's frame, and every later write on it fails with [`StreamBroken`].
+///
+/// Give it to [`ContextRef::add_fd`](tevent_core::ContextRef::add_fd) as `&stream`; the event shares it.
+#[derive(Clone)]
+pub struct Stream(Rc<Inner>);
+
+struct Inner {
+    file: OwnedFd,
+    broken: RefCell<Option<StreamBroken>>,
+    writes: Cell<u64>,
+    partial_writes: Cell<u64>,
+}
+
+/// A writer ended after part of its bytes, so that nothing more can be written to its stream.
+///
+/// It is the [cause](ReqError::cause) of the error, `EPIPE`, with which the writers behind it fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamBroken {
+    written: usize,
+    total: usize,
+}
+
+impl StreamBroken {
+    /// How many bytes the writer had written, of how many.
+    #[must_use]
+    pub fn progress(&self) -> (usize, usize) {
+        (self.written, self.total)
+    }
+}
+
+impl fmt::Display for StreamBroken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StreamBroken { written, total } = self;
+        write!(f, "the stream is broken: a writer ended after {written} of its {total} bytes")
+    }
+}
+
+impl Error for StreamBroken {}
+
+impl From<StreamBroken> for ReqError {
+    fn from(broken: StreamBroken) -> Self {
+        ReqError::with_cause(u64::from(Errno::PIPE.raw_os_error().unsigned_abs()), broken)
+    }
+}
+
+impl Stream {
+    /// Takes a socket, such as a `TcpStream`, a `UnixStream`, a listener or an `OwnedFd`.
+    pub fn new(socket: impl Into<OwnedFd>) -> Self {
+        Stream(Rc::new(Inner {
+            file: socket.into(),
+            broken: RefCell::new(None),
+            writes: Cell::new(0),
+            partial_writes: Cell::new(0),
+        }))
+    }
+
+    /// Why nothing more can be written, if a writer ended in the middle of its bytes.
+    #[must_use]
+    pub fn broken(&self) -> Option<StreamBroken> {
+        self.0.broken.borrow().clone()
+    }
+
+    /// How many writes the kernel took bytes from, since the stream was made.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.0.writes.get()
+    }
+
+    /// How many of the [writes](Self::writes) took only a part of what the writer still had.
+    #[must_use]
+    pub fn partial_writes(&self) -> u64 {
+        self.0.partial_writes.get()
+    }
+
+    pub(crate) fn note_write(&self, partial: bool) {
+        self.0.writes.set(self.0.writes.get() + 1);
+        self.0.partial_writes.set(self.0.partial_writes.get() + u64::from(partial));
+    }
+
+    /// The first writer that ended early is the one that broke it.
+    pub(crate) fn note_broken(&self, written: usize, total: usize) {
+        self.0.broken.borrow_mut().get_or_insert(StreamBroken { written, total });
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.file.as_fd()
+    }
+}
+
+impl AsFd for Inner {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl From<&Stream> for FdSource {
+    fn from(stream: &Stream) -> Self {
+        FdSource::from(Rc::clone(&stream.0))
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("fd", &self.0.file.as_raw_fd())
+            .field("broken", &self.broken())
+            .field("writes", &self.writes())
+            .finish_non_exhaustive()
+    }
+}

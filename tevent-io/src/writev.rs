@@ -1,0 +1,223 @@
+//! Writing all of some buffers (IO-1).
+
+use std::fmt;
+use std::io::IoSlice;
+use std::os::fd::AsFd;
+use std::task::Poll;
+
+use rustix::io::{Errno, ReadWriteFlags};
+use rustix::net::{SendAncillaryBuffer, SendFlags};
+use tevent_core::{ContextRef, FdFlags, FdRef, Req, ReqError, ReqRef};
+use tevent_queue::{QueueEntryRef, QueueRef};
+
+use crate::errno::{is_transient, req_error};
+use crate::stream::Stream;
+
+/// The state of [`writev_send`]'s request.
+pub struct Writev<B> {
+    stream: Stream,
+    buffers: Vec<B>,
+    total: usize,
+    written: usize,
+    /// What ends the wait for room: WRITE and ERROR, and READ when bytes from the peer are an error.
+    watched: FdFlags,
+    watch: Option<FdRef>,
+    entry: Option<QueueEntryRef>,
+}
+
+impl<B> fmt::Debug for Writev<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writev")
+            .field("stream", &self.stream)
+            .field("written", &self.written)
+            .field("total", &self.total)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes all bytes of the buffers, in order, over as many calls as needed.
+///
+/// Without a queue the first write waits until the stream is ready. With a queue the request waits for its turn; then
+/// the first write is tried at once, which may be inside this call. Its callback then comes from an immediate, and the
+/// turn is given back when the request is freed, which [`writev_recv`] does.
+///
+/// With `err_on_readability` bytes or an end of file from the peer end the request.
+///
+/// One that is dropped, or ends by its end time or an error, after part of its bytes leaves the stream broken: no later
+/// writer goes on in the middle of its frame, but each fails with [`StreamBroken`](crate::StreamBroken).
+/// One that is dropped while it waits just leaves the queue.
+///
+/// [`cancel`](ReqRef::cancel) works until the first byte is written: the request leaves the queue and finishes with
+/// `ECANCELED`, its callback deferred. After that it is refused.
+///
+/// Never blocks on a socket or a pipe, whatever its mode, and raises no `SIGPIPE` on a socket. No bytes at all are done
+/// when their turn comes.
+///
+/// C equivalent: `writev_send`. Spec: IO-1.
+///
+/// The request fails with `EPIPE` when the peer has hung up, the stream has failed, or (where asked for) the peer has
+/// sent something; else with the error of the system call.
+#[track_caller]
+pub fn writev_send<B: AsRef<[u8]> + 'static>(
+    ev: &ContextRef,
+    queue: Option<&QueueRef>,
+    stream: &Stream,
+    err_on_readability: bool,
+    buffers: Vec<B>,
+) -> Req<Writev<B>> {
+    let total = buffers.iter().map(|buffer| buffer.as_ref().len()).sum();
+    let req = Req::create(Writev {
+        stream: stream.clone(),
+        buffers,
+        total,
+        written: 0,
+        watched: FdFlags::WRITE
+            | FdFlags::ERROR
+            | if err_on_readability { FdFlags::READ } else { FdFlags::NONE },
+        watch: None,
+        entry: None,
+    });
+    req.set_cleanup_fn(|req, _state| cleanup(req));
+    let for_cancel = ev.clone();
+    req.set_cancel_fn(move |req| cancel(req, &for_cancel));
+
+    let Some(queue) = queue else {
+        watch(&req, ev);
+        return if req.is_in_progress() { req } else { req.post(ev) };
+    };
+    req.defer_callback(ev);
+    let for_trigger = ev.clone();
+    match queue.add_optimize_empty(ev, &req, move |req| trigger(req, &for_trigger)) {
+        Ok(entry) => {
+            req.with_state(|s| s.entry = Some(entry));
+        }
+        Err(error) => {
+            req.error(ReqError::with_cause(code(Errno::INVAL), error));
+        }
+    }
+    req
+}
+
+/// How many bytes were written: all of them. Frees the request, so that the queue goes on.
+///
+/// C equivalent: `writev_recv`. Spec: IO-1.
+///
+/// # Errors
+/// See [`writev_send`].
+pub fn writev_recv<B>(req: Req<Writev<B>>) -> Result<usize, ReqError> {
+    req.recv(|s| s.written)
+}
+
+/// Its turn has come: the first write is tried at once.
+fn trigger<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>, ev: &ContextRef) {
+    req.advance(Writev::write_once);
+    if req.is_in_progress() {
+        watch(req, ev);
+    }
+}
+
+fn watch<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>, ev: &ContextRef) {
+    let Some((stream, watched)) = req.with_state(|s| (s.stream.clone(), s.watched)) else { return };
+    match req.add_fd(ev, &stream, watched, on_ready) {
+        Ok(watch) => {
+            req.with_state(|s| s.watch = Some(watch));
+        }
+        Err(error) => {
+            req.error(error);
+        }
+    }
+}
+
+fn on_ready<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>, flags: FdFlags) {
+    if flags.intersects(FdFlags::READ | FdFlags::ERROR) {
+        req.error(ReqError::new(code(Errno::PIPE)));
+    } else {
+        req.advance(Writev::write_once);
+    }
+}
+
+fn cleanup<B: 'static>(req: &ReqRef<Writev<B>>) {
+    let watch = req.with_state(|s| {
+        if 0 < s.written && s.written < s.total {
+            s.stream.note_broken(s.written, s.total);
+        }
+        s.watch.take()
+    });
+    if let Some(watch) = watch.flatten() {
+        drop(req.take(&watch));
+    }
+}
+
+fn cancel<B: 'static>(req: &ReqRef<Writev<B>>, ev: &ContextRef) -> bool {
+    let untouched = req.is_in_progress() && req.with_state(|s| s.written) == Some(0);
+    if untouched {
+        if let Some(entry) = req.with_state(|s| s.entry.take()).flatten() {
+            drop(req.take(&entry));
+        }
+        req.defer_callback(ev);
+        req.error(ReqError::new(code(Errno::CANCELED)));
+    }
+    untouched
+}
+
+impl<B: AsRef<[u8]>> Writev<B> {
+    /// One write, as after each readiness.
+    fn write_once(&mut self) -> Poll<Result<(), ReqError>> {
+        if let Some(broken) = self.stream.broken() {
+            return Poll::Ready(Err(broken.into()));
+        }
+        if self.total == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let mut room = [IoSlice::new(&[]); 16];
+        let rest = rest_of(&self.buffers, self.written, &mut room);
+        match write(&self.stream, rest) {
+            Ok(0) => Poll::Ready(Err(ReqError::new(code(Errno::PIPE)))),
+            Ok(n) => {
+                self.written += n;
+                self.stream.note_write(self.written < self.total);
+                if self.written < self.total { Poll::Pending } else { Poll::Ready(Ok(())) }
+            }
+            Err(errno) if is_transient(errno) => Poll::Pending,
+            Err(errno) => Poll::Ready(Err(req_error(errno))),
+        }
+    }
+}
+
+/// The bytes behind the first `written`, as far as there is room for slices.
+fn rest_of<'a, 'r, B: AsRef<[u8]>>(
+    buffers: &'a [B],
+    written: usize,
+    room: &'r mut [IoSlice<'a>],
+) -> &'r [IoSlice<'a>] {
+    let (mut used, mut skip) = (0, written);
+    for buffer in buffers {
+        let bytes = buffer.as_ref();
+        let rest = &bytes[skip.min(bytes.len())..];
+        skip -= bytes.len() - rest.len();
+        if rest.is_empty() {
+            continue;
+        }
+        let Some(slice) = room.get_mut(used) else { break };
+        *slice = IoSlice::new(rest);
+        used += 1;
+    }
+    &room[..used]
+}
+
+/// A write that neither blocks nor, on a socket, raises a signal.
+fn write(file: impl AsFd, slices: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    match rustix::net::sendmsg(&file, slices, &mut SendAncillaryBuffer::default(), flags) {
+        // A pipe, say. The offset means: where the file stands.
+        Err(Errno::NOTSOCK) => match rustix::io::pwritev2(&file, slices, u64::MAX, ReadWriteFlags::NOWAIT) {
+            Err(Errno::OPNOTSUPP) => rustix::io::writev(&file, slices),
+            written => written,
+        },
+        sent => sent,
+    }
+}
+
+fn code(errno: Errno) -> u64 {
+    u64::from(errno.raw_os_error().unsigned_abs())
+}
