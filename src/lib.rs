@@ -34,3 +34,13 @@ pub use tevent_core::*;
 pub use tevent_io as io;
 pub use tevent_queue as queue;
 pub use tevent_queue::{Queue, QueueEntry, QueueEntryRef, QueueError, QueueRef};
+
+/// The code in the documents is compiled and run by the tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/queue-tutorial.md")]
+    struct QueueTutorial;
+}

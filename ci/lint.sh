@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Formatting and clippy, warnings as errors.
+. "$(dirname "$0")/lib.sh"
+
+say "rustfmt"
+cargo fmt --all --check
+say "clippy"
+cargo clippy --workspace --all-targets --locked -- -D warnings
