@@ -18,6 +18,7 @@ use crate::location::Location;
 use crate::panics::Panics;
 use crate::reactor::SimClock;
 use crate::stack::Scope;
+use crate::stats::Stats;
 use crate::timer::TimerRef;
 use crate::timer_queue::TimerQueue;
 
@@ -61,6 +62,7 @@ struct Inner {
     level: Cell<u32>,
     nesting_allowed: Cell<bool>,
     wait_timeout: Cell<Option<Duration>>,
+    turns: Cell<u64>,
 }
 
 /// How long a turn waits when no timer is pending (LOOP-2).
@@ -96,6 +98,7 @@ impl Context {
             level: Cell::new(0),
             nesting_allowed: Cell::new(false),
             wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
+            turns: Cell::new(0),
         })))
     }
 }
@@ -246,6 +249,13 @@ impl ContextRef {
         self.0.fds.try_borrow().is_ok_and(|fds| fds.is_none())
     }
 
+    /// What the loop has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let (waits, changes) = self.with_fds(|fds| fds.counts()).unwrap_or_default();
+        Stats { turns: self.0.turns.get(), waits, changes }
+    }
+
     /// Where the context was created.
     #[must_use]
     pub fn location(&self) -> Location {
@@ -289,6 +299,10 @@ impl ContextRef {
     /// The rest is for the events and for the order of a turn. No user code runs in the closure.
     pub(crate) fn with_fds<R>(&self, run: impl FnOnce(&mut FdTable) -> R) -> Option<R> {
         self.0.fds.borrow_mut().as_mut().map(run)
+    }
+
+    pub(crate) fn count_turn(&self) {
+        self.0.turns.set(self.0.turns.get() + 1);
     }
 
     pub(crate) fn timers(&self) -> &RefCell<TimerQueue<TimerRef>> {

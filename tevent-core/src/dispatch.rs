@@ -14,6 +14,7 @@ pub(crate) fn turn(ev: &ContextRef) -> Result<(), LoopError> {
     if ev.is_freed() {
         return Err(LoopError::Freed);
     }
+    ev.count_turn();
     // 1. The pending signals have their place here (SIG, a later issue).
     // 2. Immediates scheduled by other threads join the list here (THR, a later issue).
     if run_immediate(ev) {

@@ -16,7 +16,7 @@ use slab::Slab;
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
 use crate::list::{Key, List};
-use crate::reactor::{Reactor, Report};
+use crate::reactor::{Reactor, Report, next_generation};
 
 /// Where an event stands in the table.
 #[derive(Clone, Copy)]
@@ -83,6 +83,8 @@ pub(crate) struct FdTable {
     late: Vec<usize>,
     /// The kernel reports a file that can no longer be named.
     stray: bool,
+    waits: u64,
+    changes: u64,
 }
 
 impl FdTable {
@@ -98,11 +100,18 @@ impl FdTable {
             always_next: false,
             late: Vec::new(),
             stray: false,
+            waits: 0,
+            changes: 0,
         }
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.reactor.now()
+    }
+
+    /// How often the kernel was asked, and how often it was told.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.waits, self.changes)
     }
 
     pub(crate) fn armed(&self) -> usize {
@@ -232,7 +241,7 @@ impl FdTable {
     }
 
     fn new_slot(&mut self, number: RawFd) -> usize {
-        self.births = self.births.wrapping_add(1);
+        self.births = next_generation(self.births);
         let index = self.slots.insert(Slot {
             number,
             generation: self.births,
@@ -317,6 +326,7 @@ impl FdTable {
             let key = key_of(index, slot);
             // It fails where the file was closed before; then the kernel has forgotten it by itself, or
             // reports it as a stray.
+            self.changes += 1;
             let _ = self.reactor.forget(key, slot.number);
         }
     }
@@ -324,6 +334,7 @@ impl FdTable {
     fn register(&mut self, index: usize, wants: FdFlags) -> io::Result<()> {
         let slot = &mut self.slots[index];
         let (number, key) = (slot.number, key_of(index, slot));
+        self.changes += 1;
         let told = if slot.registered.is_empty() {
             match self.reactor.watch(key, number, wants) {
                 Err(e) if e.raw_os_error() == Some(libc::EEXIST) => self.reactor.change(key, number, wants),
@@ -333,7 +344,7 @@ impl FdTable {
             match self.reactor.change(key, number, wants) {
                 Err(e) if e.raw_os_error() == Some(libc::ENOENT) => {
                     // Closed and opened again behind our back: another file, whose readiness is not the old one's.
-                    self.births = self.births.wrapping_add(1);
+                    self.births = next_generation(self.births);
                     slot.generation = self.births;
                     self.reactor.watch(key_of(index, slot), number, wants)
                 }
@@ -412,6 +423,7 @@ impl FdTable {
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let before = self.fetched.len();
+        self.waits += 1;
         self.reactor.wait(timeout, &mut self.fetched)?;
         for report in self.fetched.range(before..) {
             let slot = self.slots.get(report.key.index);

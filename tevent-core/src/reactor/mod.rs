@@ -64,4 +64,9 @@ fn key_of(token: usize) -> Key {
     }
 }
 
+/// The generation after this one, among as many as a token has room for.
+pub(crate) fn next_generation(generation: u32) -> u32 {
+    generation.wrapping_add(1) & (u32::MAX >> (32 - HALF))
+}
+
 const HALF: u32 = usize::BITS / 2;

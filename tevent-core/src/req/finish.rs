@@ -190,7 +190,12 @@ impl<S: 'static> ReqRef<S> {
         };
         let req = self.clone();
         match callback {
-            Some(Callback::Every(callback)) => bounded(move || callback(&req)),
+            // It may have to wait for its place on the stack, and the request may be gone by then.
+            Some(Callback::Every(callback)) => bounded(move || {
+                if req.state() != ReqState::Received {
+                    callback(&req);
+                }
+            }),
             Some(Callback::Once(callback)) => bounded(callback),
             None => {}
         }
