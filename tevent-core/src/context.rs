@@ -229,7 +229,6 @@ impl ContextRef {
     ///
     /// This is the home of what C parents to the context. A kept timer leaves when it has fired. The context drops
     /// what it keeps when it goes, the newest first; one that has gone already drops it at once.
-    #[allow(clippy::missing_panics_doc, reason = "none of its own")]
     pub fn keep<O>(&self, owner: O) -> O::Target
     where
         O: Deref + 'static,
@@ -262,34 +261,6 @@ impl ContextRef {
         self.0.location
     }
 
-    /// Moves the virtual clock of a [simulated](crate::Backend::Simulated) context, as if time had passed in the
-    /// handler that calls it. Timers that become due run in the next turns.
-    ///
-    /// # Panics
-    /// On a context that is not simulated: real time cannot be moved.
-    #[track_caller]
-    pub fn advance_clock(&self, by: Duration) {
-        self.virtual_clock().advance(by);
-    }
-
-    /// Makes a [simulated](crate::Backend::Simulated) context wait really while the [`ClockHold`] lives, because
-    /// something outside of the loop, such as another thread, may make an fd ready.
-    ///
-    /// # Panics
-    /// On a context that is not simulated: real time cannot be held.
-    #[track_caller]
-    pub fn hold_clock(&self) -> ClockHold {
-        let clock = Rc::clone(self.virtual_clock());
-        clock.hold();
-        ClockHold(clock)
-    }
-
-    #[track_caller]
-    fn virtual_clock(&self) -> &Rc<SimClock> {
-        let clock = self.0.clock.get();
-        clock.expect("only a simulated context has a clock of its own")
-    }
-
     fn has_events(&self) -> bool {
         let inner = &*self.0;
         let armed = self.with_fds(|fds| fds.armed() > 0).unwrap_or(false);
@@ -313,24 +284,12 @@ impl ContextRef {
         &self.0.immediates
     }
 
+    pub(crate) fn sim_clock(&self) -> Option<&Rc<SimClock>> {
+        self.0.clock.get()
+    }
+
     pub(crate) fn wait_timeout(&self) -> Option<Duration> {
         self.0.wait_timeout.get()
-    }
-}
-
-/// Makes a simulated context wait really while it lives. See [`ContextRef::hold_clock`].
-#[must_use = "the clock is held as long as this lives"]
-pub struct ClockHold(Rc<SimClock>);
-
-impl Drop for ClockHold {
-    fn drop(&mut self) {
-        self.0.release();
-    }
-}
-
-impl fmt::Debug for ClockHold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClockHold").finish_non_exhaustive()
     }
 }
 

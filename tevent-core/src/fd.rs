@@ -10,8 +10,8 @@ use std::rc::Rc;
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::fd_flags::FdFlags;
+use crate::fd_slot::Place;
 use crate::fd_source::{FdSource, Hold};
-use crate::fd_table::Place;
 use crate::slot::Slot;
 use crate::stack::bounded_drop;
 

@@ -1,8 +1,7 @@
-//! Many events on one fd number (FD-4 to FD-7), and what the kernel knows of them.
+//! What the kernel is told of the fd events, and to whom its reports go.
 //!
-//! Each number has a slot with the ring of its events. The kernel is asked for what all of them want together;
-//! a report is given to the first in the ring that wants any of it. Nothing here runs user code: what has to be
-//! dropped is handed out.
+//! Each number has a [slot](FdSlot) with the ring of its events. The kernel is asked for what all of them want together.
+//! Nothing here runs user code: what has to be dropped is handed out.
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
@@ -15,61 +14,13 @@ use slab::Slab;
 
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
-use crate::list::{Key, List};
+use crate::fd_slot::{FdSlot, Place};
+use crate::list::List;
 use crate::reactor::{Reactor, Report, next_generation};
-
-/// Where an event stands in the table.
-#[derive(Clone, Copy)]
-pub(crate) struct Place {
-    slot: usize,
-    ring: Key,
-}
-
-/// All events on one fd number.
-struct Slot {
-    number: RawFd,
-    generation: u32,
-    ring: List<FdRef>,
-    /// How many events of the ring want each flag, in the order of [`FdFlags::EACH`].
-    wanted: [usize; 3],
-    /// How many events of the ring keep the file open.
-    keepers: usize,
-    /// What the kernel was asked for.
-    registered: FdFlags,
-    /// The kernel refuses to watch this file: it is always ready (FD-10).
-    refused: bool,
-    /// The place among those whose turn comes without the kernel.
-    always: Option<Key>,
-    /// The kernel is to be told when the loop waits next; until then this keeps the file open.
-    pending: Option<Rc<dyn Any>>,
-}
-
-impl Slot {
-    fn wants(&self) -> FdFlags {
-        let mut flags = FdFlags::NONE;
-        for (flag, count) in FdFlags::EACH.into_iter().zip(self.wanted) {
-            flags |= flag.when(count > 0);
-        }
-        flags
-    }
-
-    fn count(&mut self, flags: FdFlags, change: fn(&mut usize)) {
-        for (flag, count) in FdFlags::EACH.into_iter().zip(&mut self.wanted) {
-            if flags.contains(flag) {
-                change(count);
-            }
-        }
-    }
-
-    /// Whether the number is known to stand for the file that was registered.
-    fn is_same_file(&self) -> bool {
-        self.keepers > 0 || self.pending.is_some()
-    }
-}
 
 pub(crate) struct FdTable {
     reactor: Box<dyn Reactor>,
-    slots: Slab<Slot>,
+    slots: Slab<FdSlot>,
     by_number: HashMap<RawFd, usize>,
     births: u32,
     /// How many events have any flag set (LOOP-3).
@@ -214,12 +165,8 @@ impl FdTable {
                 self.disarm(index);
                 continue;
             }
-            if let Some((ring, fde, flags)) = select(&slot.ring, &report) {
-                slot.ring.move_to_back(ring);
-                if report.failed {
-                    fde.note_error();
-                }
-                return Some((fde, flags));
+            if let Some(selected) = slot.select(&report) {
+                return Some(selected);
             }
             if report.failed {
                 self.silence_writers(index);
@@ -242,17 +189,7 @@ impl FdTable {
 
     fn new_slot(&mut self, number: RawFd) -> usize {
         self.births = next_generation(self.births);
-        let index = self.slots.insert(Slot {
-            number,
-            generation: self.births,
-            ring: List::new(),
-            wanted: [0; 3],
-            keepers: 0,
-            registered: FdFlags::NONE,
-            refused: false,
-            always: None,
-            pending: None,
-        });
+        let index = self.slots.insert(FdSlot::new(number, self.births));
         self.by_number.insert(number, index);
         index
     }
@@ -323,7 +260,7 @@ impl FdTable {
         let slot = &mut self.slots[index];
         if !slot.registered.is_empty() {
             slot.registered = FdFlags::NONE;
-            let key = key_of(index, slot);
+            let key = slot.key(index);
             // It fails where the file was closed before; then the kernel has forgotten it by itself, or
             // reports it as a stray.
             self.changes += 1;
@@ -333,7 +270,7 @@ impl FdTable {
 
     fn register(&mut self, index: usize, wants: FdFlags) -> io::Result<()> {
         let slot = &mut self.slots[index];
-        let (number, key) = (slot.number, key_of(index, slot));
+        let (number, key) = (slot.number, slot.key(index));
         self.changes += 1;
         let told = if slot.registered.is_empty() {
             match self.reactor.watch(key, number, wants) {
@@ -346,7 +283,7 @@ impl FdTable {
                     // Closed and opened again behind our back: another file, whose readiness is not the old one's.
                     self.births = next_generation(self.births);
                     slot.generation = self.births;
-                    self.reactor.watch(key_of(index, slot), number, wants)
+                    self.reactor.watch(slot.key(index), number, wants)
                 }
                 told => told,
             }
@@ -411,7 +348,7 @@ impl FdTable {
         let Some(index) = self.always.front().copied() else { return };
         let slot = &self.slots[index];
         self.fetched.push_back(Report {
-            key: key_of(index, slot),
+            key: slot.key(index),
             ready: FdFlags::READ | FdFlags::WRITE,
             failed: false,
             not_open: false,
@@ -447,20 +384,4 @@ impl FdTable {
         self.stray = false;
         Ok(())
     }
-}
-
-fn key_of(index: usize, slot: &Slot) -> Key {
-    Key { index, generation: slot.generation }
-}
-
-/// The first in the ring that wants any of what is ready (FD-4), and exactly what it wants of it (FD-5). One
-/// that asks WRITE alone is not told of a failed file (FD-6).
-fn select(ring: &List<FdRef>, report: &Report) -> Option<(Key, FdRef, FdFlags)> {
-    let told_of_failure = FdFlags::READ | FdFlags::ERROR;
-    ring.iter().find_map(|(key, fde)| {
-        let flags = fde.watched();
-        let hears = !report.failed || flags.intersects(told_of_failure);
-        let flags = flags & report.ready;
-        (hears && !flags.is_empty()).then(|| (key, fde.clone(), flags))
-    })
 }

@@ -61,12 +61,14 @@
 
 mod builder;
 mod children;
+mod clock;
 mod context;
 mod dispatch;
 mod error;
 mod event;
 mod fd;
 mod fd_flags;
+mod fd_slot;
 mod fd_source;
 mod fd_table;
 mod immediate;
@@ -85,7 +87,8 @@ mod wakeup;
 
 pub use builder::{Backend, Builder};
 pub use children::{ChildRef, HomeLink};
-pub use context::{ClockHold, Context, ContextRef};
+pub use clock::ClockHold;
+pub use context::{Context, ContextRef};
 pub use error::LoopError;
 pub use fd::{AddFdError, FdEvent, FdRef};
 pub use fd_flags::FdFlags;
