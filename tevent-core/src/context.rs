@@ -156,7 +156,7 @@ impl ContextRef {
     }
 
     /// Turns the loop until no event is left that could fire: no timer, no scheduled immediate, and no fd event
-    /// with any flag set.
+    /// with a flag set (but see FD-6: one that has been told of an error and asks WRITE alone never fires).
     ///
     /// C equivalent: `tevent_loop_wait`. Spec: LOOP-3.
     ///
@@ -168,6 +168,7 @@ impl ContextRef {
     #[doc(alias = "tevent_loop_wait")]
     #[track_caller]
     pub fn loop_wait(&self) -> Result<(), LoopError> {
+        self.assert_may_run();
         if self.is_freed() {
             return Err(LoopError::Freed);
         }
@@ -261,6 +262,14 @@ impl ContextRef {
         self.0.location
     }
 
+    #[track_caller]
+    fn assert_may_run(&self) {
+        assert!(
+            self.0.level.get() == 0 || self.0.nesting_allowed.get(),
+            "the loop is run inside one of its own handlers without allow_nesting()"
+        );
+    }
+
     fn has_events(&self) -> bool {
         let inner = &*self.0;
         let armed = self.with_fds(|fds| fds.armed() > 0).unwrap_or(false);
@@ -302,11 +311,8 @@ struct Level<'a> {
 impl<'a> Level<'a> {
     #[track_caller]
     fn enter(ev: &'a ContextRef) -> Self {
+        ev.assert_may_run();
         let level = &ev.0.level;
-        assert!(
-            level.get() == 0 || ev.0.nesting_allowed.get(),
-            "the loop is run inside one of its own handlers without allow_nesting()"
-        );
         level.set(level.get() + 1);
         Level { ev, _stack: Scope::enter() }
     }

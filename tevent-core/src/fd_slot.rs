@@ -31,6 +31,8 @@ pub(crate) struct FdSlot {
     pub(crate) refused: bool,
     /// The place among those whose turn comes without the kernel.
     pub(crate) always: Option<Key>,
+    /// The latest round of the rotation in which the kernel reported it, while there are any of those.
+    pub(crate) served_in: u64,
     /// The kernel is to be told when the loop waits next; until then this keeps the file open.
     pub(crate) pending: Option<Rc<dyn Any>>,
 }
@@ -46,6 +48,7 @@ impl FdSlot {
             registered: FdFlags::NONE,
             refused: false,
             always: None,
+            served_in: 0,
             pending: None,
         }
     }

@@ -23,13 +23,14 @@ pub(crate) struct FdTable {
     slots: Slab<FdSlot>,
     by_number: HashMap<RawFd, usize>,
     births: u32,
-    /// How many events have any flag set (LOOP-3).
+    /// How many events could fire (LOOP-3).
     armed: usize,
     /// Reported and not dispatched yet.
     fetched: VecDeque<Report>,
-    /// The slots that are ready without the kernel, and whether the next turn is theirs.
+    /// The slots that are ready without the kernel, how many of them this round has still to serve, and its number.
     always: List<usize>,
-    always_next: bool,
+    always_left: usize,
+    round: u64,
     /// Slots whose `pending` is set.
     late: Vec<usize>,
     /// The kernel reports a file that can no longer be named.
@@ -48,7 +49,8 @@ impl FdTable {
             armed: 0,
             fetched: VecDeque::with_capacity(batch),
             always: List::new(),
-            always_next: false,
+            always_left: 0,
+            round: 1,
             late: Vec::new(),
             stray: false,
             waits: 0,
@@ -86,7 +88,7 @@ impl FdTable {
         let ring = slot.ring.push_back(fde.clone());
         slot.keepers += usize::from(fde.keeps_file_open());
         slot.count(fde.watched(), |count| *count += 1);
-        self.armed += usize::from(!fde.flags().is_empty());
+        self.armed += usize::from(!fde.watched().is_empty());
         fde.set_place(Some(Place { slot: index, ring }));
         let told = self.tell(index, sure);
         if told.is_err() {
@@ -103,7 +105,7 @@ impl FdTable {
         slot.ring.remove(place.ring);
         slot.keepers -= usize::from(fde.keeps_file_open());
         slot.count(fde.watched(), |count| *count -= 1);
-        self.armed -= usize::from(!fde.flags().is_empty());
+        self.armed -= usize::from(!fde.watched().is_empty());
         // The close function is entitled to a file that is no longer watched.
         let file = fde.shared_file().filter(|_| !fde.has_close_fn());
         let unused = self.narrow(place.slot, file);
@@ -129,23 +131,28 @@ impl FdTable {
     }
 
     /// Waits until something is fetched or the time is over. Something may have been fetched before.
+    ///
+    /// Slots that are always ready take their part in the rotation (FD-12): in each round the kernel's come first, until
+    /// it has no more or begins to repeat itself, and then each of those once.
     pub(crate) fn fetch(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         if self.stray {
             self.rebuild()?;
         }
         if self.always.is_empty() {
-            self.wait(timeout)
-        } else if self.always_next {
-            self.fetch_always();
-            Ok(())
-        } else {
-            self.wait(Some(Duration::ZERO))?;
-            self.always_next = true;
-            if self.fetched.is_empty() {
-                self.fetch_always();
-            }
-            Ok(())
+            return self.wait(timeout);
         }
+        if self.always_left == 0 {
+            self.wait(Some(Duration::ZERO))?;
+            self.leave_for_next_round();
+            if !self.fetched.is_empty() {
+                return Ok(());
+            }
+            self.always_left = self.always.len();
+            self.round += 1;
+        }
+        self.always_left = self.always_left.min(self.always.len()) - 1;
+        self.fetch_always();
+        Ok(())
     }
 
     pub(crate) fn has_fetched(&self) -> bool {
@@ -207,10 +214,10 @@ impl FdTable {
         let Some(place) = fde.place() else { return };
         let slot = &mut self.slots[place.slot];
         slot.count(fde.watched(), |count| *count -= 1);
-        self.armed -= usize::from(!fde.flags().is_empty());
+        self.armed -= usize::from(!fde.watched().is_empty());
         change(fde);
         slot.count(fde.watched(), |count| *count += 1);
-        self.armed += usize::from(!fde.flags().is_empty());
+        self.armed += usize::from(!fde.watched().is_empty());
     }
 
     /// After a change that asked for less: told now, or, where `file` is sure to stay open, before the next
@@ -258,13 +265,16 @@ impl FdTable {
     /// The kernel is to watch this number no more.
     fn forget(&mut self, index: usize) {
         let slot = &mut self.slots[index];
-        if !slot.registered.is_empty() {
-            slot.registered = FdFlags::NONE;
-            let key = slot.key(index);
-            // It fails where the file was closed before; then the kernel has forgotten it by itself, or
-            // reports it as a stray.
-            self.changes += 1;
-            let _ = self.reactor.forget(key, slot.number);
+        if slot.registered.is_empty() {
+            return;
+        }
+        slot.registered = FdFlags::NONE;
+        self.changes += 1;
+        if self.reactor.forget(slot.key(index), slot.number).is_err() {
+            // The file was closed before. Where a duplicate keeps it open the kernel goes on to report it: as a
+            // stray, because no slot has that key any more.
+            self.births = next_generation(self.births);
+            slot.generation = self.births;
         }
     }
 
@@ -344,7 +354,6 @@ impl FdTable {
     }
 
     fn fetch_always(&mut self) {
-        self.always_next = false;
         let Some(index) = self.always.front().copied() else { return };
         let slot = &self.slots[index];
         self.fetched.push_back(Report {
@@ -356,6 +365,15 @@ impl FdTable {
         if let Some(key) = slot.always {
             self.always.move_to_back(key);
         }
+    }
+
+    /// Drops reports of what has been served in this round. The kernel will report it again.
+    fn leave_for_next_round(&mut self) {
+        let (slots, round) = (&mut self.slots, self.round);
+        self.fetched.retain(|report| {
+            let slot = slots.get_mut(report.key.index);
+            slot.is_none_or(|slot| std::mem::replace(&mut slot.served_in, round) != round)
+        });
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {

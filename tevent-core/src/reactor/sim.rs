@@ -119,17 +119,14 @@ impl Sim {
 
 impl Reactor for Sim {
     fn watch(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        let mut probe = [PollFd::new(number, 0)];
-        poll::poll(&mut probe, Some(Duration::ZERO))?;
-        if probe[0].ready() & libc::POLLNVAL != 0 {
-            return Err(io::Error::from_raw_os_error(libc::EBADF));
-        }
+        check_open(number)?;
         let at = self.draw(self.order.len() + 1);
         self.order.insert(at, Watched { key, number, flags });
         Ok(())
     }
 
     fn change(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+        check_open(number)?;
         let at = self.place(number)?;
         self.order[at] = Watched { key, number, flags };
         Ok(())
@@ -150,8 +147,10 @@ impl Reactor for Sim {
         let ready = self.look(Some(Duration::ZERO))?;
         if !ready && self.clock.holds.get() > 0 {
             let started = Instant::now();
-            self.look(timeout)?;
+            let looked = self.look(timeout);
+            // Time has passed also where a signal has ended the wait.
             self.clock.advance(started.elapsed());
+            looked?;
         } else if !ready {
             let Some(timeout) = timeout else {
                 return Err(io::Error::new(
@@ -169,6 +168,15 @@ impl Reactor for Sim {
     fn now(&self) -> Instant {
         self.clock.now.get()
     }
+}
+
+fn check_open(number: RawFd) -> io::Result<()> {
+    let mut probe = [PollFd::new(number, 0)];
+    poll::poll(&mut probe, Some(Duration::ZERO))?;
+    if probe[0].ready() & libc::POLLNVAL == 0 {
+        return Ok(());
+    }
+    Err(io::Error::from_raw_os_error(libc::EBADF))
 }
 
 fn mask_of(flags: FdFlags) -> i16 {

@@ -1,0 +1,209 @@
+//! Waits that really wait: ended by another thread, interrupted by signals, longer than the kernel can count
+//! (LOOP-2, LOOP-10).
+//!
+//! The other thread acts when the kernel says that the loop's thread sleeps; nobody sleeps a guessed time.
+
+#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
+#![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
+
+mod support;
+
+use std::cell::Cell;
+use std::fs;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::{Kind, on_every_backend, pair};
+use tevent::{ClockHold, Context, FdEvent, FdFlags};
+
+/// Far more than any of this takes, so that a test that fails does not hang.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A thread of this process, by the number that the kernel gave it.
+#[derive(Clone, Copy)]
+struct Task(Pid);
+
+impl Task {
+    fn current() -> Self {
+        let link = fs::read_link("/proc/thread-self").unwrap();
+        let number = link.file_name().unwrap().to_str().unwrap().parse().unwrap();
+        Task(Pid::from_raw(number).unwrap())
+    }
+
+    fn is_asleep(self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/self/task/{}/stat", self.0)).unwrap();
+        // The state stands behind the name, which may hold anything.
+        stat.rsplit(')').next().unwrap().trim_start().starts_with('S')
+    }
+
+    /// Waits until it sleeps; says whether it did so in time.
+    fn comes_to_sleep(self) -> bool {
+        in_time(|| self.is_asleep())
+    }
+
+    /// Sends it a signal when it sleeps, and says whether that was delivered. The kernel gives a signal that is sent
+    /// to a thread's number to that thread, if it can take it.
+    fn interrupt_sleep(self, delivered: &AtomicBool) -> bool {
+        let asleep = self.comes_to_sleep();
+        delivered.store(false, Ordering::SeqCst);
+        kill_process(self.0, Signal::USR1).unwrap();
+        asleep && in_time(|| delivered.load(Ordering::SeqCst))
+    }
+}
+
+/// Looks again and again until it is so.
+fn in_time(is_so: impl Fn() -> bool) -> bool {
+    let started = Instant::now();
+    while !is_so() {
+        if started.elapsed() > PATIENCE {
+            return false;
+        }
+        thread::yield_now();
+    }
+    true
+}
+
+/// Signals are the process's: the tests that use them run one after the other.
+struct Signals {
+    delivered: Arc<AtomicBool>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Signals {
+    fn caught() -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        static DELIVERED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let delivered = DELIVERED.get_or_init(|| {
+            let flag = Arc::new(AtomicBool::new(false));
+            signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::clone(&flag)).unwrap();
+            flag
+        });
+        Signals { delivered: Arc::clone(delivered), _alone: alone }
+    }
+}
+
+/// A loop that waits for one byte, and really waits on every backend.
+struct Waiting {
+    ctx: Context,
+    far: UnixStream,
+    got: Rc<Cell<bool>>,
+    _fde: FdEvent,
+    _hold: Option<ClockHold>,
+}
+
+impl Waiting {
+    fn new(backend: Kind) -> Self {
+        let (ctx, (near, far), got) = (backend.context(), pair(), Rc::new(Cell::new(false)));
+        let set = Rc::clone(&got);
+        let fde = ctx.add_fd(OwnedFd::from(near), FdFlags::READ, move |_ev, fde, _flags| {
+            set.set(true);
+            fde.set_flags(FdFlags::NONE);
+        });
+        let hold = backend.is_simulated().then(|| ctx.hold_clock());
+        Waiting { ctx, far, got, _fde: fde.unwrap(), _hold: hold }
+    }
+
+    /// Turns until the byte is there, and says how often; no turn may fail.
+    #[track_caller]
+    fn turn_until_it_comes(&self) -> usize {
+        let (mut turns, started) = (0, Instant::now());
+        while !self.got.get() {
+            self.ctx.loop_once().unwrap();
+            turns += 1;
+            assert!(started.elapsed() < PATIENCE, "nothing came in {turns} turns");
+        }
+        turns
+    }
+
+    /// The same, while the byte is sent when this thread has come to sleep.
+    #[track_caller]
+    fn turns_when_it_comes_to_a_sleeper(&self) -> usize {
+        let (task, mut far) = (Task::current(), self.far.try_clone().unwrap());
+        thread::scope(|scope| {
+            let sender = scope.spawn(move || {
+                let asleep = task.comes_to_sleep();
+                far.write_all(b"x").unwrap();
+                asleep
+            });
+            let turns = self.turn_until_it_comes();
+            assert!(sender.join().unwrap(), "it never slept");
+            turns
+        })
+    }
+}
+
+on_every_backend! {
+    fn loop_2_a_wait_for_ever_and_one_of_years_last_until_something_comes(backend) {
+        // 2^31 and 2^32 milliseconds are where a count of 32 bits turns negative, or starts again.
+        let wraps = [31, 32].map(|bits| Some(Duration::from_millis(1 << bits)));
+        for timeout in wraps.into_iter().chain([None, Some(Duration::MAX)]) {
+            let waiting = Waiting::new(backend);
+            waiting.ctx.set_wait_timeout(timeout);
+            assert_eq!(waiting.turns_when_it_comes_to_a_sleeper(), 1, "{timeout:?}");
+        }
+    }
+
+    fn loop_2_a_timer_that_is_years_away_does_not_make_the_loop_spin(backend) {
+        for delay in [Duration::from_millis(1 << 32), Duration::MAX] {
+            let waiting = Waiting::new(backend);
+            let _timer = waiting.ctx.add_timer(delay, |_ev, _te, _now| unreachable!("it is not due"));
+            assert_eq!(waiting.turns_when_it_comes_to_a_sleeper(), 1, "{delay:?}");
+        }
+    }
+
+    fn loop_10_a_signal_that_interrupts_the_wait_is_no_error(backend) {
+        let ways: [fn(&Waiting); 3] = [
+            |waiting| assert!(waiting.turn_until_it_comes() > 0),
+            |waiting| waiting.ctx.loop_until(|| waiting.got.get()).unwrap(),
+            |waiting| waiting.ctx.loop_wait().unwrap(),
+        ];
+        for way in ways {
+            let (waiting, signals) = (Waiting::new(backend), Signals::caught());
+            waiting.ctx.set_wait_timeout(None);
+            let (task, mut far) = (Task::current(), waiting.far.try_clone().unwrap());
+            let delivered = &signals.delivered;
+            thread::scope(|scope| {
+                let sender = scope.spawn(move || {
+                    let interrupted = (0..20).filter(|_| task.interrupt_sleep(delivered)).count();
+                    far.write_all(b"x").unwrap();
+                    interrupted
+                });
+                way(&waiting);
+                assert_eq!(sender.join().unwrap(), 20);
+            });
+            assert!(waiting.got.get());
+        }
+    }
+
+    /// Were the time of an interrupted wait lost, signals that keep coming would put a timer off for ever.
+    fn loop_10_signals_neither_hasten_nor_postpone_a_timer(backend) {
+        let (waiting, signals) = (Waiting::new(backend), Signals::caught());
+        let _timer = waiting.ctx.add_timer(Duration::from_secs(3600), |_ev, _te, _now| unreachable!("early"));
+        let (task, mut far) = (Task::current(), waiting.far.try_clone().unwrap());
+        let (delivered, step) = (&signals.delivered, Duration::from_millis(1));
+        let started = waiting.ctx.now();
+        thread::scope(|scope| {
+            let sender = scope.spawn(move || {
+                let interrupted = (0..10).filter(|_| {
+                    let (asleep, since) = (task.comes_to_sleep(), Instant::now());
+                    asleep && in_time(|| since.elapsed() >= step) && task.interrupt_sleep(delivered)
+                });
+                let interrupted = interrupted.count();
+                far.write_all(b"x").unwrap();
+                interrupted
+            });
+            waiting.turn_until_it_comes();
+            assert_eq!(sender.join().unwrap(), 10);
+        });
+        let slept = waiting.ctx.now() - started;
+        assert!(slept >= 10 * step, "of ten milliseconds asleep the clock counts {slept:?}");
+    }
+}
