@@ -10,7 +10,7 @@ test=$(cargo test --locked --test system_calls --no-run --message-format=json 2>
 
 trace=$(mktemp)
 trap 'rm -f "$trace"' EXIT
-counted=$(strace -f -o "$trace" "$test" --exact counts_for_strace --nocapture --test-threads 1 | grep '^counted:')
+counted=$(strace -f -o "$trace" "$test" --exact counts_for_strace --nocapture --test-threads 1 | grep -o 'counted: .*')
 # From the first wait to the last: the turns alone.
 turns=$(sed -n '/epoll_wait(/,$p' "$trace" | tac | sed -n '/epoll_wait(/,$p')
 waits=$(grep -c 'epoll_wait(' <<<"$turns" || true)

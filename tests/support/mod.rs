@@ -1,6 +1,13 @@
 //! What the tests share: every case on every backend, and a few words for what they say again and again.
 
-#![allow(dead_code, unused_macros, unused_imports, reason = "each test program uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_macros,
+    unused_imports,
+    reason = "each test program uses a part of it"
+)]
+#![allow(unreachable_pub, reason = "compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 use std::cell::{Cell, RefCell};

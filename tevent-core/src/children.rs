@@ -13,7 +13,7 @@ use crate::panics::Panics;
 ///
 /// The home drops what it keeps when it goes itself, the newest first. A crate that brings an owner of its
 /// own, as `tevent-queue` does, implements this for its Ref: the Ref carries a [`HomeLink`], and the owner
-/// derefs to the Ref.
+/// derefs to the Ref. Its `Drop` drops what it has of the user's by [`drop_each`](crate::drop_each).
 ///
 /// ```
 /// use tevent_core::{Context, Immediate};

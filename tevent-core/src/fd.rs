@@ -12,8 +12,9 @@ use crate::event::{EventBase, event_ref};
 use crate::fd_flags::FdFlags;
 use crate::fd_slot::Place;
 use crate::fd_source::{FdSource, Hold};
+use crate::panics::Panics;
 use crate::slot::Slot;
-use crate::stack::bounded_drop;
+use crate::stack::{bounded, bounded_drop};
 
 /// Watches a file. Owns: dropping it ends the watch at once.
 ///
@@ -193,18 +194,26 @@ impl ContextRef {
 
 impl Drop for FdEvent {
     fn drop(&mut self) {
+        let number = self.0.fd();
         self.0.0.freed.set(true);
-        self.0.detach();
+        let mut panics = Panics::default();
+        panics.catch(|| self.0.detach());
         let close_fn = self.0.0.close_fn.take();
         let hold = self.0.0.hold.replace(Hold::Borrowed);
-        if let Some(close_fn) = close_fn {
-            close_fn(self.0.0.number);
-        }
-        match hold {
-            Hold::Borrowed => {}
-            Hold::Shared(file) => bounded_drop(file),
-            Hold::Owned(file) => drop(file),
-        }
+        // One job, so that the file is closed after the function though that may have to wait.
+        panics.catch(|| {
+            bounded(move || {
+                if let Some(close_fn) = close_fn {
+                    close_fn(number);
+                }
+                match hold {
+                    Hold::Borrowed => {}
+                    Hold::Shared(file) => drop(file),
+                    Hold::Owned(file) => drop(file),
+                }
+            });
+        });
+        panics.resume();
     }
 }
 
@@ -252,8 +261,7 @@ impl FdRef {
     #[doc(alias = "tevent_fd_set_close_fn")]
     pub fn set_close_fn(&self, close_fn: impl FnOnce(RawFd) + 'static) {
         if !self.0.freed.get() {
-            let old = self.0.close_fn.replace(Some(Box::new(close_fn)));
-            drop(old);
+            bounded_drop(self.0.close_fn.replace(Some(Box::new(close_fn))));
         }
     }
 

@@ -96,6 +96,7 @@ pub use fd_source::FdSource;
 pub use immediate::{Immediate, ImmediateRef};
 pub use location::Location;
 pub use req::{Req, ReqError, ReqRef, ReqState};
+pub use stack::drop_each;
 pub use stats::Stats;
 pub use timer::{Timer, TimerRef, When};
 pub use wakeup::{Wakeup, wakeup_recv, wakeup_send};

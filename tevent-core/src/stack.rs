@@ -2,8 +2,8 @@
 //!
 //! A request that finishes calls back at once, and the callback may finish the next one; an owner that is
 //! dropped drops its state, which may own the next. A chain of 100,000 of them would overflow the stack. So
-//! what stands deeper than [`LIMIT`] is put into a queue, which the level at the limit works off as soon as
-//! what it called has returned.
+//! what stands deeper than [`LIMIT`] is put off until what the level at the limit called has returned, and then done in
+//! the order in which it would have been done on the stack.
 //!
 //! The count is the thread's: requests belong to no context, and what is bounded is the thread's stack.
 
@@ -19,7 +19,25 @@ type Job = Box<dyn FnOnce()>;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    static LATER: RefCell<VecDeque<Job>> = const { RefCell::new(VecDeque::new()) };
+    static LATER: RefCell<Later> = const { RefCell::new(Later { jobs: VecDeque::new(), fresh: 0 }) };
+}
+
+struct Later {
+    jobs: VecDeque<Job>,
+    /// How many at the front were put off by the job that runs now: they come before what was put off earlier.
+    fresh: usize,
+}
+
+impl Later {
+    fn put_off(&mut self, job: Job) {
+        self.jobs.insert(self.fresh, job);
+        self.fresh += 1;
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        self.fresh = 0;
+        self.jobs.pop_front()
+    }
 }
 
 /// Runs the job now, or, when [`LIMIT`] of them stand on top of each other, once the last has returned.
@@ -31,10 +49,27 @@ pub(crate) fn bounded(job: impl FnOnce() + 'static) {
     }
     let mut job: Option<Job> = Some(Box::new(job));
     // While the thread ends its queue may be gone; then the job runs here.
-    let _ = LATER.try_with(|later| later.borrow_mut().extend(job.take()));
+    let _ = LATER.try_with(|later| job.take().map(|job| later.borrow_mut().put_off(job)));
     if let Some(job) = job {
         job();
     }
+}
+
+/// Drops values of the user's, whose `Drop` is user code: each of them though another panics, and in bounded stack, as
+/// one may own the next, and so on. The first panic goes on its way when all are dropped.
+///
+/// For crates that bring owners of their own; see [`ChildRef`](crate::ChildRef). No borrow may be held around the call.
+///
+/// ```
+/// let mut closures: Vec<Box<dyn Fn()>> = vec![Box::new(|| ()), Box::new(|| ())];
+/// tevent_core::drop_each(std::iter::from_fn(|| closures.pop()));
+/// ```
+pub fn drop_each<T: 'static>(values: impl IntoIterator<Item = T>) {
+    let mut panics = Panics::default();
+    for value in values {
+        panics.catch(|| bounded_drop(value));
+    }
+    panics.resume();
 }
 
 /// Drops a value of the user's, whose `Drop` may drop the next owner, and so on.
@@ -88,7 +123,7 @@ impl Drop for Level {
 
 fn work_off() {
     let mut panics = Panics::default();
-    let next = || LATER.try_with(|later| later.borrow_mut().pop_front());
+    let next = || LATER.try_with(|later| later.borrow_mut().next());
     while let Ok(Some(job)) = next() {
         panics.catch(job);
     }
@@ -105,6 +140,31 @@ mod tests {
         if left > 0 {
             bounded(move || chain(left - 1, done));
         }
+    }
+
+    /// Notes its number, then makes each of its sub-jobs.
+    fn tree(number: u32, depth: u32, order: &Rc<RefCell<Vec<u32>>>) {
+        order.borrow_mut().push(number);
+        for child in 0..if depth == 0 { 0 } else { 2 } {
+            let order = Rc::clone(order);
+            bounded(move || tree(number * 10 + child, depth - 1, &order));
+        }
+    }
+
+    #[test]
+    fn what_was_put_off_runs_in_the_order_of_the_stack() {
+        let (shallow, deep) = (Rc::<RefCell<Vec<u32>>>::default(), Rc::<RefCell<Vec<u32>>>::default());
+        tree(1, 4, &shallow);
+        DEPTH.set(LIMIT - 2);
+        let order = Rc::clone(&deep);
+        bounded(move || tree(1, 4, &order));
+        DEPTH.set(0);
+        // The two levels that still stand on the stack make their own sub-jobs before the deeper ones.
+        assert_eq!(deep.borrow().len(), shallow.borrow().len());
+        let below = |order: &RefCell<Vec<u32>>| -> Vec<u32> {
+            order.borrow().iter().copied().filter(|n| n.to_string().starts_with("100")).collect()
+        };
+        assert_eq!(below(&deep), below(&shallow));
     }
 
     #[test]

@@ -179,11 +179,12 @@ impl TimerRef {
     /// O(log n) in the number of pending timers.
     #[doc(alias = "tevent_update_timer")]
     pub fn update(&self, when: impl Into<When>) -> bool {
+        let when = when.into();
         let ctx = self.0.ctx.borrow();
         let Some(ev) = ctx.as_ref().filter(|ev| !ev.is_freed()) else {
             return false;
         };
-        let due = when.into().due(ev);
+        let due = when.due(ev);
         let mut timers = ev.timers().borrow_mut();
         if let Some(key) = self.0.key.get() {
             return timers.update(key, due);

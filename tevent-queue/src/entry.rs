@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use tevent_core::{ChildRef, ContextRef, HomeLink, Location};
+use tevent_core::{ChildRef, ContextRef, HomeLink, Location, drop_each};
 
 use crate::queue::QueueRef;
 
@@ -65,7 +65,7 @@ impl Drop for QueueEntry {
         if let Some((queue, number)) = queued {
             queue.remove(number);
         }
-        self.0.end();
+        drop_each(self.0.end());
     }
 }
 
@@ -143,11 +143,12 @@ impl QueueEntryRef {
         }
     }
 
-    /// Out of the queue and never triggered again; it has left, or the queue has gone.
-    pub(crate) fn end(&self) {
+    /// Out of the queue and never triggered again; it has left, or the queue has gone. Hands out the trigger, which is
+    /// to be dropped outside of any borrow.
+    pub(crate) fn end(&self) -> Option<Trigger> {
         let queued = self.0.queued.take();
-        let trigger = self.0.trigger.take();
-        drop((queued, trigger));
+        drop(queued);
+        self.0.trigger.take()
     }
 }
 

@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::iter;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use tevent_core::{ChildRef, ContextRef, HomeLink, Immediate, ReqRef};
+use tevent_core::{ChildRef, ContextRef, HomeLink, Immediate, ReqRef, drop_each};
 
 use crate::entry::{QueueEntry, QueueEntryRef, Trigger};
 
@@ -95,9 +96,7 @@ impl Drop for Queue {
         let immediate = inner.immediate.take();
         drop(immediate);
         let first = || inner.entries.borrow_mut().pop_first();
-        while let Some((_number, entry)) = first() {
-            entry.end();
-        }
+        drop_each(iter::from_fn(|| first().map(|(_number, entry)| entry.end())));
     }
 }
 

@@ -184,19 +184,22 @@ impl<S: 'static> ReqRef<S> {
     /// C equivalent: `tevent_req_notify_callback`. Spec: REQ-16.
     #[doc(alias = "tevent_req_notify_callback")]
     pub fn notify_callback(&self) {
+        let req = self.clone();
+        bounded(move || req.call_back());
+    }
+
+    fn call_back(&self) {
+        // It may have had to wait for its place on the stack, and the request is gone meanwhile.
+        if self.state() == ReqState::Received {
+            return;
+        }
         let callback = match &mut *self.0.callback.borrow_mut() {
             Some(Callback::Every(callback)) => Some(Callback::Every(Rc::clone(callback))),
             once => once.take(),
         };
-        let req = self.clone();
         match callback {
-            // It may have to wait for its place on the stack, and the request may be gone by then.
-            Some(Callback::Every(callback)) => bounded(move || {
-                if req.state() != ReqState::Received {
-                    callback(&req);
-                }
-            }),
-            Some(Callback::Once(callback)) => bounded(callback),
+            Some(Callback::Every(callback)) => callback(self),
+            Some(Callback::Once(callback)) => callback(),
             None => {}
         }
     }
@@ -266,12 +269,15 @@ impl<S: 'static> ReqRef<S> {
         self.reset_endtime();
         let finished = Some(at);
         *self.0.outcome.borrow_mut() = Outcome { result, finished };
-        self.clean_up(self.state());
-        let defer_to = self.0.defer_to.take();
-        match defer_to {
-            Some(ev) => self.post(&ev),
-            None => self.notify_callback(),
-        }
+        let req = self.clone();
+        bounded(move || {
+            req.clean_up(req.state());
+            let defer_to = req.0.defer_to.take();
+            match defer_to {
+                Some(ev) => req.post(&ev),
+                None => req.call_back(),
+            }
+        });
     }
 
     /// Runs the cleanup function, at most once per state, in rising order (REQ-3).

@@ -1,0 +1,324 @@
+//! The hot path does not allocate, and the rest allocates a fixed number of times.
+
+#![allow(unsafe_code, reason = "a counting allocator cannot be written without")]
+#![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
+
+#[allow(unreachable_pub, reason = "shared by test programs")]
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::Write;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use support::{on_every_backend, pair, turns};
+use tevent::{FdFlags, Immediate, Queue, Req, ReqState, When};
+
+thread_local! {
+    /// Of this thread alone, so that tests that run at the same time do not disturb each other. It is initialised
+    /// without an allocation and needs no destructor, so the allocator itself may use it.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count_one() {
+    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+}
+
+// SAFETY: every method hands its arguments on to `System` as they are and gives back what that gives; counting
+// neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count_one();
+        // SAFETY: the caller keeps the promises of `alloc`, which are those of `System`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count_one();
+        // SAFETY: as in `alloc`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count_one();
+        // SAFETY: as in `alloc`; the block came from `System`, because all blocks do.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as in `realloc`.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// How often the work allocates.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+const ROUNDS: u64 = 100;
+
+/// Does the work a few times to warm up, then often, and wants no allocation.
+#[track_caller]
+fn assert_none(what: &str, mut work: impl FnMut()) {
+    (0..4).for_each(|_| work());
+    let count = allocations(|| (0..ROUNDS).for_each(|_| work()));
+    assert_eq!(count, 0, "{what} allocates {count} times in {ROUNDS} rounds");
+}
+
+/// Makes many of something, with room for them made before, and tells how often each allocates.
+#[track_caller]
+fn assert_each<T>(what: &str, expected: u64, mut make: impl FnMut() -> T) {
+    let room: Vec<T> = (0..ROUNDS).map(|_| make()).collect();
+    drop(room);
+    let mut all = Vec::with_capacity(usize::try_from(ROUNDS).unwrap());
+    let total = allocations(|| (0..ROUNDS).for_each(|_| all.push(make())));
+    assert_eq!(total, expected * ROUNDS, "{what} allocates {total} times for {ROUNDS}");
+}
+
+/// A count that handlers raise, to see that they ran.
+fn counter() -> (Rc<Cell<u64>>, impl Fn() + 'static) {
+    let count = Rc::new(Cell::new(0));
+    let raised = Rc::clone(&count);
+    (count, move || raised.set(raised.get() + 1))
+}
+
+#[track_caller]
+fn assert_ran(runs: &Cell<u64>) {
+    assert_eq!(runs.get(), ROUNDS + 4, "the handler ran in every round");
+}
+
+#[test]
+fn the_allocator_counts() {
+    assert_eq!(allocations(|| drop(Box::new(1))), 1);
+    assert_eq!(allocations(|| drop(vec![0_u8; 100])), 1, "zeroed ones too");
+    let mut list = vec![1_u8; 4];
+    assert_eq!(allocations(|| list.reserve_exact(1000)), 1, "and those that grow");
+    let (mut numbers, number) = ([0; 8], Cell::new(1));
+    assert_eq!(allocations(|| numbers.fill(number.get())), 0, "and nothing else");
+}
+
+on_every_backend! {
+    fn im_1_scheduling_and_running_an_immediate_allocates_nothing(backend) {
+        let ctx = backend.context();
+        let (runs, ran) = counter();
+        let im = Immediate::new(move |_ev, _im| ran());
+        assert_none("an immediate", || {
+            im.schedule(&ctx);
+            im.schedule(&ctx); // moves to the tail
+            turns(&ctx, 1);
+        });
+        assert_ran(&runs);
+    }
+
+    fn fd_2_running_an_fd_event_allocates_nothing(backend) {
+        let ctx = backend.context();
+        let (near, mut far) = pair();
+        far.write_all(b"x").unwrap();
+        let (runs, ran) = counter();
+        let fde = ctx.add_fd(&near, FdFlags::READ, move |_ev, _fde, _flags| ran()).unwrap();
+        assert_none("an fd event", || turns(&ctx, 1));
+        assert_ran(&runs);
+        drop(fde);
+    }
+
+    fn fd_12_running_many_fd_events_in_rotation_allocates_nothing(backend) {
+        let ctx = backend.context();
+        let pairs: Vec<_> = (0..8).map(|_| pair()).collect();
+        let (runs, ran) = counter();
+        let ran = Rc::new(ran);
+        let events: Vec<_> = pairs.iter().flat_map(|(near, far)| [near, far]).map(|socket| {
+            let ran = Rc::clone(&ran);
+            ctx.add_fd(socket, FdFlags::WRITE, move |_ev, _fde, _flags| ran()).unwrap()
+        }).collect();
+        turns(&ctx, 64);
+        assert_none("fd events in rotation", || turns(&ctx, 1));
+        assert_eq!(runs.get(), 64 + ROUNDS + 4);
+        drop(events);
+    }
+
+    fn fd_7_changing_the_flags_of_an_fd_event_allocates_nothing(backend) {
+        let ctx = backend.context();
+        let (near, _far) = pair();
+        let (runs, ran) = counter();
+        let fde = ctx.add_fd(&near, FdFlags::NONE, move |_ev, fde, _flags| {
+            fde.set_flags(FdFlags::NONE);
+            ran();
+        }).unwrap();
+        assert_none("set_flags", || {
+            fde.set_flags(FdFlags::WRITE);
+            turns(&ctx, 1);
+        });
+        assert_ran(&runs);
+    }
+
+    fn timer_4_moving_a_timer_allocates_nothing(backend) {
+        let ctx = backend.context();
+        let others: Vec<_> = (1..20).map(|n| ctx.add_timer(Duration::from_secs(n), |_, _, _| {})).collect();
+        let te = ctx.add_timer(Duration::from_secs(9), |_ev, _te, _now| {});
+        let mut seconds = 0;
+        assert_none("updating a timer", || {
+            seconds = (seconds * 7 + 5) % 31;
+            assert!(te.update(Duration::from_secs(seconds)));
+        });
+        drop(others);
+    }
+
+    fn timer_8_running_a_timer_that_its_handler_arms_again_allocates_nothing(backend) {
+        for when in [When::Zero, When::In(Duration::ZERO)] {
+            let ctx = backend.context();
+            let (runs, ran) = counter();
+            let _te = ctx.add_timer(when, move |_ev, te, _now| {
+                ran();
+                assert!(te.update(when));
+            });
+            assert_none("a periodic timer", || turns(&ctx, 1));
+            assert_ran(&runs);
+        }
+    }
+
+    fn timer_3_waiting_for_a_timer_allocates_nothing(backend) {
+        let ctx = backend.context();
+        let period = Duration::from_micros(if backend.is_simulated() { 1_000_000 } else { 10 });
+        let (runs, ran) = counter();
+        let _te = ctx.add_timer(period, move |_ev, te, _now| {
+            ran();
+            assert!(te.update(period));
+        });
+        let seen = Rc::clone(&runs);
+        assert_none("waiting for a timer", || {
+            let before = seen.get();
+            while seen.get() == before {
+                turns(&ctx, 1);
+            }
+        });
+        assert_ran(&runs);
+    }
+
+    fn queue_2_triggering_an_entry_allocates_nothing(backend) {
+        let ctx = backend.context();
+        let (queue, req) = (Queue::create("queue"), Req::create(()));
+        let (runs, ran) = counter();
+        let entry = queue.add_entry(&ctx, &req, move |_req| ran()).unwrap();
+        assert_none("a trigger", || {
+            turns(&ctx, 1);
+            queue.stop();
+            entry.untrigger();
+            queue.start();
+        });
+        assert_ran(&runs);
+    }
+
+    fn queue_3_the_next_entrys_turn_allocates_nothing(backend) {
+        let ctx = backend.context();
+        let queue = Queue::create("queue");
+        let (runs, ran) = counter();
+        let ran = Rc::new(ran);
+        let rounds = usize::try_from(ROUNDS).unwrap() + 4;
+        let mut reqs = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
+            let (req, ran) = (Req::create(()), Rc::clone(&ran));
+            queue.add(&ctx, &req, move |_req| ran()).unwrap();
+            reqs.push(req);
+        }
+        let mut reqs = reqs.into_iter();
+        assert_none("one's turn after the other", || {
+            turns(&ctx, 1);
+            drop(reqs.next());
+        });
+        assert_ran(&runs);
+    }
+
+    fn req_2_advancing_a_request_in_an_fd_handler_allocates_nothing(backend) {
+        let ctx = backend.context();
+        let (near, mut far) = pair();
+        far.write_all(b"x").unwrap();
+        let req = Req::create(0_u64);
+        req.add_fd(&ctx, &near, FdFlags::READ, |req, _flags| {
+            req.advance(|count| {
+                *count += 1;
+                Poll::Pending
+            });
+        }).unwrap();
+        assert_none("advance", || turns(&ctx, 1));
+        assert_eq!(req.with_state(|count| *count), Some(ROUNDS + 4));
+    }
+
+    fn fixed_allocations_of_events(backend) {
+        let ctx = backend.context();
+        let (near, far) = pair();
+        assert_each("add_timer", 1, || ctx.add_timer(Duration::from_secs(1), |_ev, _te, _now| {}));
+        assert_each("Immediate::new", 1, || Immediate::new(|_ev, _im| {}));
+        let sibling = || ctx.add_fd(&far, FdFlags::READ, |_ev, _fde, _flags| {}).unwrap();
+        let _first = sibling();
+        assert_each("add_fd, as one of many on a number,", 1, sibling);
+        // The first on its number brings the ring of that number.
+        for _ in 0..4 {
+            let fde = ctx.add_fd(&near, FdFlags::READ, |_ev, _fde, _flags| {}).unwrap();
+            drop(fde);
+        }
+        let count = allocations(|| drop(ctx.add_fd(&near, FdFlags::READ, |_ev, _fde, _flags| {})));
+        assert_eq!(count, 2, "add_fd, as the first on its number, allocates {count} times");
+    }
+
+    fn fixed_allocations_of_a_schedule_with_a_handler_of_its_own(backend) {
+        let ctx = backend.context();
+        let im = Immediate::empty();
+        let (runs, ran) = counter();
+        let ran = Rc::new(ran);
+        let round = || {
+            let ran = Rc::clone(&ran);
+            im.schedule_with(&ctx, move |_ev, _im| ran());
+            turns(&ctx, 1);
+        };
+        round();
+        let count = allocations(round);
+        assert_eq!(count, 1, "schedule_with allocates {count} times");
+        assert_eq!(runs.get(), 2);
+    }
+}
+
+#[test]
+fn fixed_allocations_of_requests() {
+    assert_each("Req::create", 1, || Req::create([0_u8; 500]));
+    assert_each("Req::create and done", 1, || {
+        let req = Req::create(());
+        req.done();
+        req
+    });
+    assert_each("Req::create and set_callback", 2, || {
+        let req = Req::create(());
+        req.set_callback(|_req| {});
+        req
+    });
+    let finish = || {
+        let req = Req::create(7);
+        req.done();
+        assert_eq!(req.recv(|result| *result), Ok(7));
+    };
+    assert_each("Req::create, done and recv", 1, finish);
+}
+
+#[test]
+fn fixed_allocations_of_a_sub_request() {
+    let count = allocations(|| {
+        let req = Req::create(());
+        let subreq = req.add_subreq(Req::create(()), |req, subreq| {
+            assert!(subreq.recv(|()| ()).is_ok());
+            req.done();
+        });
+        subreq.done();
+        assert_eq!(req.state(), ReqState::Done);
+    });
+    // Two requests, the list of children, its room, the sub-request's box there, and its callback.
+    assert_eq!(count, 6, "a request with a finished sub-request allocates {count} times");
+}
