@@ -3,7 +3,6 @@
 #![allow(unsafe_code, reason = "a counting allocator cannot be written without")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
-#[allow(unreachable_pub, reason = "shared by test programs")]
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};

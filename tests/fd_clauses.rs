@@ -1,7 +1,6 @@
 //! Fd events and what they are told (FD-1 to FD-5, FD-7). Closing, freeing, nesting and rotation are in `fd_life.rs`,
 //! hang-ups and errors in `fd_hangups.rs`, numbers that are closed and used again in `fd_numbers.rs`.
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/fds.rs"]

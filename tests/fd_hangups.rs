@@ -1,6 +1,5 @@
 //! Hang-up, error and half-close (FD-6): who is told, who is silenced, and what is remembered.
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/fds.rs"]

@@ -1,6 +1,5 @@
 //! The life of an fd event: closing, freeing, nesting, and its place among others (FD-8, FD-9, FD-11, FD-12).
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/fds.rs"]

@@ -1,7 +1,6 @@
 //! Fd numbers that make trouble: closed while a duplicate lives on, opened again under a live event, shared by
 //! thousands of events (FD-3, FD-4, FD-6, FD-7, FD-9).
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/fds.rs"]

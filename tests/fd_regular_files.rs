@@ -1,6 +1,5 @@
 //! Files that epoll refuses are always ready, and take their turn among others (FD-10, FD-12).
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/fds.rs"]

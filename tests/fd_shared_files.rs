@@ -1,6 +1,5 @@
 //! Files that an event shares by an `Rc`: the kernel may be told late, and nobody notices (FD-7, FD-9).
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/fds.rs"]

@@ -6,7 +6,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
-#[allow(unreachable_pub, reason = "shared by test programs")]
 mod support;
 #[path = "freeing_matrix/victim.rs"]
 mod victim;

@@ -2,7 +2,6 @@
 //! come later. Nesting is in `loop_nesting.rs`, freeing the context in `loop_freed.rs`, waits that really wait, and
 //! what interrupts them, in `loop_waits.rs`.
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/fds.rs"]

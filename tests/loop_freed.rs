@@ -1,6 +1,5 @@
 //! Freeing the context, outside of its handlers and inside (LOOP-7).
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/fds.rs"]

@@ -1,6 +1,5 @@
 //! Running the loop inside one of its handlers (LOOP-5).
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/fds.rs"]

@@ -3,7 +3,6 @@
 //!
 //! The other thread acts when the kernel says that the loop's thread sleeps; nobody sleeps a guessed time.
 
-#![allow(unreachable_pub, reason = "the support module is compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 mod support;

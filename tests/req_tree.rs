@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
-#[allow(unreachable_pub, reason = "shared by test programs")]
 mod support;
 
 use std::cell::{Cell, RefCell};

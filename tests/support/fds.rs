@@ -1,6 +1,6 @@
 //! Words that the tests of fd events share. Not part of `support`, because only they need them.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
 use std::cell::RefCell;
 use std::fs;

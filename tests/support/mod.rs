@@ -7,7 +7,6 @@
     unused_imports,
     reason = "each test program uses a part of it"
 )]
-#![allow(unreachable_pub, reason = "compiled into each test program")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 use std::cell::{Cell, RefCell};

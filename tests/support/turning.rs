@@ -1,6 +1,6 @@
 //! Words that the tests of the loop share.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
 use std::time::Duration;
 

@@ -143,7 +143,7 @@ impl<S: 'static> ReqRef<S> {
 
     fn of_state(&self) -> &Rc<Children> {
         let children = self.0.of_state.get_or_init(Children::new);
-        if self.is_freed() || self.state() == ReqState::Received {
+        if self.state() == ReqState::Received {
             // Nothing can belong to a state that is gone; what is added is dropped at once.
             children.close();
         }

@@ -31,6 +31,7 @@ impl<S: 'static> Drop for Req<S> {
         let req = &self.0;
         // Inert from here on, whatever may have to wait.
         req.0.freed.set(true);
+        req.0.received.set(true);
         let trigger = req.0.trigger.take();
         let end_time = req.0.end_time.take();
         drop((trigger, end_time));
@@ -50,10 +51,10 @@ impl<S: 'static> ReqRef<S> {
     /// C equivalent: `tevent_req_received`. Spec: REQ-8, REQ-16.
     #[doc(alias = "tevent_req_received")]
     pub fn received(&self) {
+        self.0.received.set(true);
         let trigger = self.0.trigger.take();
         drop(trigger);
         self.reset_endtime();
-        self.0.claimed.set(true);
         let req = self.clone();
         self.0.state.when_free(move || req.end_state_now());
     }

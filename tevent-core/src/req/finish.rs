@@ -63,11 +63,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_error")]
     #[track_caller]
     pub fn error(&self, error: impl Into<ReqError>) -> bool {
-        let error = error.into();
-        if error == ReqError::new(0) {
-            return false;
-        }
-        self.finish(Err(error), Location::caller())
+        self.finish(Err(error.into()), Location::caller())
     }
 
     /// Finishes the request because memory ran out.
@@ -118,7 +114,7 @@ impl<S: 'static> ReqRef<S> {
     /// C equivalent: `tevent_req_set_cleanup_fn`. Spec: REQ-3.
     #[doc(alias = "tevent_req_set_cleanup_fn")]
     pub fn set_cleanup_fn(&self, cleanup: impl Fn(&ReqRef<S>, ReqState) + 'static) {
-        if !self.is_freed() {
+        if self.state() != ReqState::Received {
             bounded_drop(self.0.cleanup.replace(Some(Rc::new(cleanup))));
         }
     }
@@ -129,7 +125,7 @@ impl<S: 'static> ReqRef<S> {
     /// C equivalent: `tevent_req_set_cancel_fn`. Spec: REQ-7.
     #[doc(alias = "tevent_req_set_cancel_fn")]
     pub fn set_cancel_fn(&self, cancel: impl Fn(&ReqRef<S>) -> bool + 'static) {
-        if !self.is_freed() {
+        if self.state() != ReqState::Received {
             let cancel = move |req: &ReqRef<S>, ()| cancel(req);
             bounded_drop(self.0.cancel.replace(Some(Rc::new(cancel))));
         }
@@ -155,7 +151,7 @@ impl<S: 'static> ReqRef<S> {
     /// C equivalent: `tevent_req_post`. Spec: REQ-4.
     #[doc(alias = "tevent_req_post")]
     pub fn post(&self, ev: &ContextRef) {
-        if self.is_freed() || self.state() == ReqState::Received {
+        if self.state() == ReqState::Received {
             return;
         }
         self.know(ev);
@@ -253,7 +249,8 @@ impl<S: 'static> ReqRef<S> {
 
     /// Accepts the first finish and refuses all later ones (REQ-15).
     pub(super) fn finish(&self, result: Result<(), ReqError>, at: Location) -> bool {
-        if self.is_closed() {
+        let is_no_error = matches!(&result, Err(error) if *error == ReqError::new(0));
+        if is_no_error || self.is_closed() {
             return false;
         }
         self.0.claimed.set(true);
@@ -263,7 +260,7 @@ impl<S: 'static> ReqRef<S> {
     }
 
     fn finish_now(&self, result: Result<(), ReqError>, at: Location) {
-        if self.is_freed() || self.state() == ReqState::Received {
+        if self.state() == ReqState::Received {
             return;
         }
         self.reset_endtime();
@@ -294,7 +291,7 @@ impl<S: 'static> ReqRef<S> {
     }
 
     pub(super) fn replace_callback(&self, callback: Callback<S>) {
-        let unused = if self.is_freed() || self.state() == ReqState::Received {
+        let unused = if self.state() == ReqState::Received {
             Some(callback)
         } else {
             self.0.callback.replace(Some(callback))
@@ -304,6 +301,6 @@ impl<S: 'static> ReqRef<S> {
 
     /// Whether no finish can be accepted any more.
     fn is_closed(&self) -> bool {
-        self.0.claimed.get() || self.is_freed() || !self.is_in_progress()
+        self.0.claimed.get() || !self.is_in_progress()
     }
 }

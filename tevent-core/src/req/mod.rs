@@ -85,6 +85,8 @@ struct Inner<S: 'static> {
     /// A finish was accepted; it may still wait for the end of a borrow (REQ-15).
     claimed: Cell<bool>,
     freed: Cell<bool>,
+    /// Received or freed; the end of the state may still wait for the end of a borrow.
+    received: Cell<bool>,
     /// The latest state that cleanup ran for (REQ-3).
     cleaned: Cell<ReqState>,
     /// The context that this request was last told of, for a callback that has to be posted.
@@ -146,6 +148,7 @@ impl<S: 'static> Req<S> {
             }),
             claimed: Cell::new(false),
             freed: Cell::new(false),
+            received: Cell::new(false),
             cleaned: Cell::new(ReqState::Init),
             ev: RefCell::new(None),
             defer_to: RefCell::new(None),
@@ -163,6 +166,9 @@ impl<S: 'static> Req<S> {
 
     /// Schedules the callback from an immediate, and returns the request: the last line of a `_send` function whose
     /// request has finished already. See [`ReqRef::post`].
+    ///
+    /// As a statement of its own, `req.post(ev);` drops the request that it returns, which frees it. Where the owner is
+    /// to be kept, post by a Ref: `req.clone().post(ev)`.
     ///
     /// C equivalent: `return tevent_req_post(req, ev);`. Spec: REQ-4.
     #[doc(alias = "tevent_req_post")]
@@ -184,7 +190,7 @@ impl<S: 'static> ReqRef<S> {
     /// How the request stands. A freed request reads [`Received`](ReqState::Received).
     #[must_use]
     pub fn state(&self) -> ReqState {
-        if self.is_freed() {
+        if self.0.received.get() {
             return ReqState::Received;
         }
         self.0.outcome.borrow().state()
@@ -207,7 +213,7 @@ impl<S: 'static> ReqRef<S> {
     /// The state, the code and the cause.
     #[doc(alias = "tevent_req_is_error")]
     pub fn result(&self) -> Result<(), ReqError> {
-        if self.is_freed() {
+        if self.0.received.get() {
             return Err(ReqError::plain(ReqState::Received, 0));
         }
         self.0.outcome.borrow().result.clone()

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::{Req, ReqRef};
+use super::{Req, ReqRef, ReqState};
 use crate::stack::bounded_drop;
 
 impl<S: 'static> ReqRef<S> {
@@ -48,7 +48,7 @@ impl<S: 'static> ReqRef<S> {
     /// C equivalent: `tevent_req_set_print_fn`. Spec: REQ-11.
     #[doc(alias = "tevent_req_set_print_fn")]
     pub fn set_print_fn(&self, print: impl Fn(&ReqRef<S>) -> String + 'static) {
-        if !self.is_freed() {
+        if self.state() != ReqState::Received {
             let print = move |req: &ReqRef<S>, ()| print(req);
             bounded_drop(self.0.print.replace(Some(Rc::new(print))));
         }
