@@ -8,12 +8,19 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use support::{Log, drain, fill, on_every_backend, pair, run_ready, turns};
+use support::{Kind, Log, drain, fill, on_every_backend, pair, run_ready, turns};
 use tevent::io::{Stream, StreamBroken, Writev, writev_recv, writev_send};
-use tevent::{ContextRef, Queue, QueueRef, Req, ReqError, ReqState};
+use tevent::{Context, ContextRef, Queue, QueueRef, Req, ReqError, ReqState};
 
 /// More than any socket here takes at once.
 const FRAME: usize = 1_000_000;
+
+/// A loop that fails where it would wait: whatever these tests wait for is ready at once, or never.
+fn impatient(backend: Kind) -> Context {
+    let ctx = backend.context();
+    ctx.set_wait_timeout(Duration::ZERO);
+    ctx
+}
 
 fn send(ev: &ContextRef, queue: &QueueRef, stream: &Stream, length: usize) -> Req<Writev<Vec<u8>>> {
     writev_send(ev, Some(queue), stream, false, vec![vec![7; length]])
@@ -66,7 +73,7 @@ fn assert_nothing_follows(ev: &ContextRef, queue: &QueueRef, stream: &Stream, fa
 
 on_every_backend! {
     fn io_1_a_dropped_writer_that_waits_leaves_the_queue(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let queue = Queue::create("near");
         let (stream, far, head) = before_the_first_byte(&ctx, &queue);
         let dropped = send(&ctx, &queue, &stream, 20);
@@ -82,7 +89,7 @@ on_every_backend! {
     }
 
     fn io_1_a_dropped_writer_that_has_written_nothing_gives_its_turn_on(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let queue = Queue::create("near");
         let (stream, far, head) = before_the_first_byte(&ctx, &queue);
         let next = send(&ctx, &queue, &stream, 100);
@@ -94,7 +101,7 @@ on_every_backend! {
     }
 
     fn io_1_a_dropped_writer_in_mid_frame_breaks_the_stream_for_those_behind(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let (queue, log) = (Queue::create("near"), Log::new());
         let (stream, far, head) = in_mid_frame(&ctx, &queue);
         for name in ["second", "third"] {
@@ -132,7 +139,7 @@ on_every_backend! {
     }
 
     fn io_1_a_writer_that_is_ended_by_an_error_in_mid_frame_breaks_the_stream(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let queue = Queue::create("near");
         let (stream, far, head) = in_mid_frame(&ctx, &queue);
         let written = head.error(Errno::IO.raw_os_error()).then(|| stream.broken().unwrap().progress().0);
@@ -144,7 +151,7 @@ on_every_backend! {
     }
 
     fn io_1_a_peer_that_goes_in_mid_frame_breaks_the_stream(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let queue = Queue::create("near");
         let (stream, far, head) = in_mid_frame(&ctx, &queue);
         let behind = send(&ctx, &queue, &stream, 3);
@@ -158,7 +165,7 @@ on_every_backend! {
     }
 
     fn io_1_the_first_writer_that_ends_early_is_the_one_that_is_named(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let queue = Queue::create("near");
         let (stream, far, head) = in_mid_frame(&ctx, &queue);
         // Writers without a queue may race; here the second is in mid-frame too.
@@ -175,7 +182,7 @@ on_every_backend! {
     }
 
     fn io_1_cancel_in_the_queue_leaves_it_and_calls_back_later(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let (queue, log) = (Queue::create("near"), Log::new());
         let (stream, far, head) = before_the_first_byte(&ctx, &queue);
         let cancelled = send(&ctx, &queue, &stream, 20);
@@ -196,7 +203,7 @@ on_every_backend! {
     }
 
     fn io_1_cancel_before_the_first_byte_gives_the_turn_on(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let queue = Queue::create("near");
         let (stream, far, head) = before_the_first_byte(&ctx, &queue);
         let next = send(&ctx, &queue, &stream, 100);
@@ -209,7 +216,7 @@ on_every_backend! {
     }
 
     fn io_1_cancel_without_a_queue_is_called_back_later(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let (near, far) = pair();
         let log = Log::new();
         let req = writev_send(&ctx, None, &Stream::new(near), false, vec!["frame"]);
@@ -221,7 +228,7 @@ on_every_backend! {
     }
 
     fn io_1_cancel_after_the_first_byte_is_refused(backend) {
-        let ctx = backend.context();
+        let ctx = impatient(backend);
         let queue = Queue::create("near");
         let (stream, far, head) = in_mid_frame(&ctx, &queue);
         assert!(!head.cancel());

@@ -108,6 +108,11 @@ impl Children {
         panics.resume();
     }
 
+    /// What comes from now on is dropped at once; what is here stays until it is closed.
+    pub(crate) fn refuse(&self) {
+        self.closed.set(true);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.list.borrow().len()
     }

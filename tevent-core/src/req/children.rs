@@ -145,7 +145,7 @@ impl<S: 'static> ReqRef<S> {
         let children = self.0.of_state.get_or_init(Children::new);
         if self.state() == ReqState::Received {
             // Nothing can belong to a state that is gone; what is added is dropped at once.
-            children.close();
+            children.refuse();
         }
         children
     }
@@ -153,7 +153,7 @@ impl<S: 'static> ReqRef<S> {
     fn of_request(&self) -> &Rc<Children> {
         let children = self.0.of_request.get_or_init(Children::new);
         if self.is_freed() {
-            children.close();
+            children.refuse();
         }
         children
     }

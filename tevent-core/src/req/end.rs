@@ -94,10 +94,11 @@ impl<S: 'static> ReqRef<S> {
             let print = self.0.print.take();
             let cancel = self.0.cancel.take();
             panics.catch(|| bounded_drop((print, cancel)));
+            let callback = self.0.callback.take();
+            panics.catch(|| bounded_drop(callback));
             panics.catch(|| self.clean_up(ReqState::Received));
             let cleanup = self.0.cleanup.take();
-            let callback = self.0.callback.take();
-            panics.catch(|| bounded_drop((cleanup, callback)));
+            panics.catch(|| bounded_drop(cleanup));
         }
         self.close_children_of_state(panics);
         if let Some(state) = self.0.state.take() {
