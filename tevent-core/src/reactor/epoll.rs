@@ -78,15 +78,8 @@ fn mask_of(flags: FdFlags) -> u32 {
 
 fn report_of(mask: u32, token: u64) -> Report {
     let has = |bit: libc::c_int| mask & bit.cast_unsigned() != 0;
-    let failed = has(libc::EPOLLHUP) || has(libc::EPOLLERR);
-    let ended = failed || has(libc::EPOLLRDHUP);
-    Report {
-        // The kernel hands back what `token_of` gave it.
-        key: key_of(usize::try_from(token).unwrap_or(usize::MAX)),
-        ready: FdFlags::READ.when(ended || has(libc::EPOLLIN))
-            | FdFlags::WRITE.when(has(libc::EPOLLOUT))
-            | FdFlags::ERROR.when(ended),
-        failed,
-        not_open: false,
-    }
+    // The kernel hands back what `token_of` gave it.
+    let key = key_of(usize::try_from(token).unwrap_or(usize::MAX));
+    let plain = FdFlags::READ.when(has(libc::EPOLLIN)) | FdFlags::WRITE.when(has(libc::EPOLLOUT));
+    Report::new(key, plain, has(libc::EPOLLRDHUP), has(libc::EPOLLHUP) || has(libc::EPOLLERR))
 }

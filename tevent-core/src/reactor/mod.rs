@@ -49,6 +49,14 @@ pub(crate) struct Report {
     pub(crate) not_open: bool,
 }
 
+impl Report {
+    /// `plain` is what can be read and written; a half-close, hang-up or error stands in the report as READ and ERROR.
+    fn new(key: Key, plain: FdFlags, half_closed: bool, failed: bool) -> Self {
+        let ended = (FdFlags::READ | FdFlags::ERROR).when(half_closed || failed);
+        Report { key, ready: plain | ended, failed, not_open: false }
+    }
+}
+
 /// A key as the number that the kernel hands back. The index stands in the lower half.
 fn token_of(key: Key) -> usize {
     debug_assert!(key.index >> HALF == 0, "more fd numbers than a token can tell apart");

@@ -126,15 +126,8 @@ fn interest_of(flags: FdFlags) -> Interest {
 fn report_of(event: &Event) -> Report {
     let hung_up = event.is_read_closed() && event.is_write_closed();
     let failed = hung_up || event.is_error();
-    let bare = !event.is_readable() && !event.is_writable() && !failed;
     // A half-close alone makes none of mio's predicates true.
-    let ended = failed || event.is_read_closed() || bare;
-    Report {
-        key: key_of(event.token().0),
-        ready: FdFlags::READ.when(ended || event.is_readable())
-            | FdFlags::WRITE.when(event.is_writable())
-            | FdFlags::ERROR.when(ended),
-        failed,
-        not_open: false,
-    }
+    let bare = !event.is_readable() && !event.is_writable() && !failed;
+    let plain = FdFlags::READ.when(event.is_readable()) | FdFlags::WRITE.when(event.is_writable());
+    Report::new(key_of(event.token().0), plain, bare || event.is_read_closed(), failed)
 }

@@ -195,14 +195,7 @@ fn mask_of(flags: FdFlags) -> i16 {
 
 fn report_of(key: Key, mask: i16) -> Report {
     let has = |bit: i16| mask & bit != 0;
-    let failed = has(libc::POLLHUP) || has(libc::POLLERR);
-    let ended = failed || has(libc::POLLRDHUP);
-    Report {
-        key,
-        ready: FdFlags::READ.when(ended || has(libc::POLLIN))
-            | FdFlags::WRITE.when(has(libc::POLLOUT))
-            | FdFlags::ERROR.when(ended),
-        failed,
-        not_open: has(libc::POLLNVAL),
-    }
+    let plain = FdFlags::READ.when(has(libc::POLLIN)) | FdFlags::WRITE.when(has(libc::POLLOUT));
+    let report = Report::new(key, plain, has(libc::POLLRDHUP), has(libc::POLLHUP) || has(libc::POLLERR));
+    Report { not_open: has(libc::POLLNVAL), ..report }
 }

@@ -145,7 +145,7 @@ impl<S: 'static> ReqRef<S> {
     /// Runs the callback from an immediate, in a later turn. Cleanup has run by then, if the request has finished.
     ///
     /// It is how a request that finished inside its own `_send` function reaches the callback that the caller sets
-    /// only after that has returned; there, use [`Req::post`]. Posting a request in progress calls back while it is
+    /// only after that has returned; there, use [`Req::post`](crate::Req::post). Posting a request in progress calls back while it is
     /// still in progress.
     ///
     /// C equivalent: `tevent_req_post`. Spec: REQ-4.
