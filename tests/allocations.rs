@@ -19,31 +19,33 @@ thread_local! {
     /// Of this thread alone, so that tests that run at the same time do not disturb each other. It is initialised
     /// without an allocation and needs no destructor, so the allocator itself may use it.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Counting;
 
-fn count_one() {
+fn count_one(bytes: usize) {
     ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+    BYTES.set(BYTES.get() + bytes);
 }
 
 // SAFETY: every method hands its arguments on to `System` as they are and gives back what that gives; counting
 // neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count_one();
+        count_one(layout.size());
         // SAFETY: the caller keeps the promises of `alloc`, which are those of `System`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count_one();
+        count_one(layout.size());
         // SAFETY: as in `alloc`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count_one();
+        count_one(size);
         // SAFETY: as in `alloc`; the block came from `System`, because all blocks do.
         unsafe { System.realloc(block, layout, size) }
     }
@@ -320,4 +322,29 @@ fn fixed_allocations_of_a_sub_request() {
     });
     // Two requests, the list of children, its room, the sub-request's box there, and its callback.
     assert_eq!(count, 6, "a request with a finished sub-request allocates {count} times");
+}
+
+/// Upper bounds, so that nobody makes an object larger without noticing. The closures capture nothing.
+#[test]
+fn bytes_of_each_object() {
+    let ctx = support::Kind::Epoll.context();
+    let (near, _far) = pair();
+    let first = ctx.add_fd(&near, FdFlags::READ, |_, _, _| {}).unwrap();
+    let bytes = |make: &dyn Fn()| {
+        make(); // what grows only once has grown
+        let before = BYTES.get();
+        make();
+        BYTES.get() - before
+    };
+    let sizes = [
+        ("Immediate", 168, bytes(&|| drop(Immediate::new(|_, _| {})))),
+        ("Timer", 152, bytes(&|| drop(ctx.add_timer(When::Zero, |_, _, _| {})))),
+        ("FdEvent", 216, bytes(&|| drop(ctx.add_fd(&near, FdFlags::READ, |_, _, _| {})))),
+        ("Req<()>", 408, bytes(&|| drop(Req::create(())))),
+    ];
+    for (object, bound, size) in sizes {
+        println!("{object}: {size} bytes");
+        assert!(size <= bound, "{object} takes {size} bytes, more than {bound}");
+    }
+    drop(first);
 }
