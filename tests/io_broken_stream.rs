@@ -1,26 +1,21 @@
 //! IO-1 again: writers that leave early, before their first byte or in the middle of a frame.
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
+#[path = "support/streams.rs"]
+mod streams;
 mod support;
 
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::set_socket_send_buffer_size;
-use support::{Kind, Log, drain, fill, on_every_backend, pair, run_ready, turns};
+use streams::{full_pair, impatient, log_callback, narrow_pair};
+use support::{Log, drain, on_every_backend, pair, run_ready, turns};
 use tevent::io::{Stream, StreamBroken, Writev, writev_recv, writev_send};
-use tevent::{Context, ContextRef, Queue, QueueRef, Req, ReqError, ReqState};
+use tevent::{ContextRef, Queue, QueueRef, Req, ReqError, ReqState};
 
 /// More than any socket here takes at once.
 const FRAME: usize = 1_000_000;
-
-/// A loop that fails where it would wait: whatever these tests wait for is ready at once, or never.
-fn impatient(backend: Kind) -> Context {
-    let ctx = backend.context();
-    ctx.set_wait_timeout(Duration::ZERO);
-    ctx
-}
 
 fn send(ev: &ContextRef, queue: &QueueRef, stream: &Stream, length: usize) -> Req<Writev<Vec<u8>>> {
     writev_send(ev, Some(queue), stream, false, vec![vec![7; length]])
@@ -28,9 +23,7 @@ fn send(ev: &ContextRef, queue: &QueueRef, stream: &Stream, length: usize) -> Re
 
 /// A stream whose writer has written a part of its frame, and the writer.
 fn in_mid_frame(ev: &ContextRef, queue: &QueueRef) -> (Stream, UnixStream, Req<Writev<Vec<u8>>>) {
-    let (near, far) = pair();
-    set_socket_send_buffer_size(&near, 8 * 1024).unwrap();
-    let stream = Stream::new(near);
+    let (stream, far) = narrow_pair();
     let req = send(ev, queue, &stream, FRAME);
     assert!(req.is_in_progress() && stream.partial_writes() == 1);
     (stream, far, req)
@@ -38,9 +31,7 @@ fn in_mid_frame(ev: &ContextRef, queue: &QueueRef) -> (Stream, UnixStream, Req<W
 
 /// A stream that takes no byte, its peer, and a writer whose turn it is.
 fn before_the_first_byte(ev: &ContextRef, queue: &QueueRef) -> (Stream, UnixStream, Req<Writev<Vec<u8>>>) {
-    let (near, far) = pair();
-    fill(&near);
-    let stream = Stream::new(near);
+    let (stream, far) = full_pair();
     let req = send(ev, queue, &stream, 3);
     assert!(req.is_in_progress() && stream.writes() == 0);
     (stream, far, req)
@@ -187,8 +178,7 @@ on_every_backend! {
         let (stream, far, head) = before_the_first_byte(&ctx, &queue);
         let cancelled = send(&ctx, &queue, &stream, 20);
         let last = send(&ctx, &queue, &stream, 100);
-        let callback = log.clone();
-        cancelled.set_callback(move |_req| callback.add("cancelled"));
+        log_callback(&cancelled, &log, "cancelled");
         assert!(cancelled.cancel());
         assert_eq!((queue.len(), cancelled.is_in_progress(), log.len()), (2, false, 0));
         turns(&ctx, 1);
@@ -220,8 +210,7 @@ on_every_backend! {
         let (near, far) = pair();
         let log = Log::new();
         let req = writev_send(&ctx, None, &Stream::new(near), false, vec!["frame"]);
-        let callback = log.clone();
-        req.set_callback(move |_req| callback.add("cancelled"));
+        log_callback(&req, &log, "cancelled");
         assert!(req.cancel() && log.take().is_empty());
         run_ready(&ctx);
         assert_eq!((log.take(), drain(&far)), (vec!["cancelled".to_owned()], 0));

@@ -1,47 +1,29 @@
 //! IO-3, `connect`, and IO-4, `accept`.
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
+#[path = "support/streams.rs"]
+mod streams;
 mod support;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, FdFlags as DescriptorFlags, fcntl_getfd};
+use streams::{TempPath, assert_errno, is_blocking, log_callback, set_blocking};
 use support::{Log, on_every_backend, run_ready, turns};
+use tevent::ContextRef;
 use tevent::io::{Address, Stream, accept_recv, accept_send, connect_recv, connect_send};
-use tevent::{ContextRef, ReqError, ReqState};
-
-/// A path that no other test uses, removed with the test.
-struct TempPath(PathBuf);
-
-impl TempPath {
-    fn new() -> TempPath {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let (pid, n) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        TempPath(std::env::temp_dir().join(format!("tevent-io-{pid}-{n}")))
-    }
-
-    fn address(&self) -> Address {
-        Address::from(self.0.clone())
-    }
-}
-
-impl Drop for TempPath {
-    fn drop(&mut self) {
-        // Not every test makes the file.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 fn tcp_listener() -> (TcpListener, Address) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::from(listener.local_addr().unwrap());
     (listener, address)
+}
+
+fn unix(path: &TempPath) -> Address {
+    Address::from(path.0.clone())
 }
 
 /// The address of a port on which nobody listens: it is taken, by a socket that is no listener.
@@ -51,21 +33,6 @@ fn refusing() -> (Stream, Address) {
     rustix::net::bind(&taken, &free_port).unwrap();
     let address: SocketAddr = rustix::net::getsockname(&taken).unwrap().try_into().unwrap();
     (taken, address.into())
-}
-
-fn is_blocking(file: impl AsFd) -> bool {
-    !fcntl_getfl(file).unwrap().contains(OFlags::NONBLOCK)
-}
-
-fn set_blocking(stream: &Stream, blocking: bool) {
-    let mode = fcntl_getfl(stream).unwrap() - OFlags::NONBLOCK;
-    fcntl_setfl(stream, if blocking { mode } else { mode | OFlags::NONBLOCK }).unwrap();
-}
-
-#[track_caller]
-fn assert_errno<T: std::fmt::Debug>(result: Result<T, ReqError>, errno: Errno) {
-    let error = result.unwrap_err();
-    assert_eq!((error.state(), error.errno()), (ReqState::UserError, errno.raw_os_error()), "{error}");
 }
 
 /// No event of the context can fire any more: what the requests watched has been freed with them.
@@ -104,8 +71,7 @@ on_every_backend! {
             set_blocking(&stream, blocking);
             let log = Log::new();
             let req = connect_send(&ctx, &stream, &address);
-            let callback = log.clone();
-            req.set_callback(move |_req| callback.add("refused"));
+            log_callback(&req, &log, "refused");
             req.poll(&ctx).unwrap();
             run_ready(&ctx);
             assert_eq!(log.take(), ["refused"]);
@@ -133,11 +99,10 @@ on_every_backend! {
         let ctx = backend.context();
         let path = TempPath::new();
         let listener = UnixListener::bind(&path.0).unwrap();
-        let stream = path.address().socket().unwrap();
+        let stream = unix(&path).socket().unwrap();
         let log = Log::new();
-        let req = connect_send(&ctx, &stream, &path.address());
-        let callback = log.clone();
-        req.set_callback(move |_req| callback.add("connected"));
+        let req = connect_send(&ctx, &stream, &unix(&path));
+        log_callback(&req, &log, "connected");
         assert!(log.take().is_empty() && is_blocking(&stream));
         turns(&ctx, 1);
         assert_eq!(log.take(), ["connected"]);
@@ -151,16 +116,15 @@ on_every_backend! {
         drop(UnixListener::bind(&dead.0).unwrap()); // the file stays
         let too_long = Address::from(PathBuf::from("x".repeat(200)));
         let cases = [
-            (missing.address(), Errno::NOENT),
-            (dead.address(), Errno::CONNREFUSED),
+            (unix(&missing), Errno::NOENT),
+            (unix(&dead), Errno::CONNREFUSED),
             (too_long, Errno::NAMETOOLONG),
         ];
         for (address, errno) in cases {
             let stream = address.socket().unwrap();
             let log = Log::new();
             let req = connect_send(&ctx, &stream, &address);
-            let callback = log.clone();
-            req.set_callback(move |_req| callback.add("failed"));
+            log_callback(&req, &log, "failed");
             turns(&ctx, 1);
             assert_eq!(log.take(), ["failed"]);
             assert!(is_blocking(&stream));

@@ -46,6 +46,9 @@ pub struct Builder {
     batch: usize,
 }
 
+/// The room for a batch is allocated once; more of it would serve nobody.
+const LARGEST_BATCH: usize = 4096;
+
 impl Builder {
     pub(crate) const fn new() -> Self {
         Builder { backend: Backend::Epoll, batch: 1 }
@@ -57,7 +60,7 @@ impl Builder {
         self
     }
 
-    /// Fetches up to `n` ready fds in one wait; 1 at first, as C does.
+    /// Fetches up to `n` ready fds in one wait; 1 at first, as C does. Above 4,096 it is 4,096.
     ///
     /// They are still dispatched one a turn, signals, immediates and timers are looked at in between, and what
     /// was freed or changed since the fetch is not dispatched. What differs from 1: an fd may have been drained by
@@ -68,7 +71,7 @@ impl Builder {
     #[track_caller]
     pub const fn batch(mut self, n: usize) -> Self {
         assert!(n > 0, "a batch holds at least one event");
-        self.batch = n;
+        self.batch = if n < LARGEST_BATCH { n } else { LARGEST_BATCH };
         self
     }
 
