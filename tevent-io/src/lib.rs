@@ -32,6 +32,7 @@ mod address;
 mod connect;
 mod errno;
 mod stream;
+mod write;
 mod writev;
 
 pub use accept::{Accept, accept_recv, accept_send};

@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::io::IoSlice;
-use std::os::fd::AsFd;
 use std::task::Poll;
 
-use rustix::io::{Errno, ReadWriteFlags};
-use rustix::net::{SendAncillaryBuffer, SendFlags};
+use rustix::io::Errno;
 use tevent_core::{ContextRef, FdFlags, FdRef, Req, ReqError, ReqRef};
 use tevent_queue::{QueueEntryRef, QueueRef};
 
 use crate::errno::{is_transient, req_error};
 use crate::stream::Stream;
+use crate::write::write_now;
 
 /// The state of [`writev_send`]'s request.
 pub struct Writev<B> {
@@ -19,6 +18,9 @@ pub struct Writev<B> {
     buffers: Vec<B>,
     total: usize,
     written: usize,
+    /// The first buffer that is not written to its end, and how much of it is.
+    current: usize,
+    offset: usize,
     /// What ends the wait for room: WRITE and ERROR, and READ when bytes from the peer are an error.
     watched: FdFlags,
     watch: Option<FdRef>,
@@ -71,12 +73,15 @@ pub fn writev_send<B: AsRef<[u8]> + 'static>(
         buffers,
         total,
         written: 0,
+        current: 0,
+        offset: 0,
         watched: FdFlags::WRITE
             | FdFlags::ERROR
             | if err_on_readability { FdFlags::READ } else { FdFlags::NONE },
         watch: None,
         entry: None,
     });
+    req.with_state(|s| s.step_over(0));
     req.set_cleanup_fn(|req, _state| cleanup(req));
     let for_cancel = ev.clone();
     req.set_cancel_fn(move |req| cancel(req, &for_cancel));
@@ -170,11 +175,11 @@ impl<B: AsRef<[u8]>> Writev<B> {
             return Poll::Ready(Ok(()));
         }
         let mut room = [IoSlice::new(&[]); 16];
-        let rest = rest_of(&self.buffers, self.written, &mut room);
-        match write(&self.stream, rest) {
+        let rest = rest_of(&self.buffers[self.current..], self.offset, &mut room);
+        match write_now(&self.stream, rest) {
             Ok(0) => Poll::Ready(Err(ReqError::new(code(Errno::PIPE)))),
             Ok(n) => {
-                self.written += n;
+                self.step_over(n);
                 self.stream.note_write(self.written < self.total);
                 if self.written < self.total { Poll::Pending } else { Poll::Ready(Ok(())) }
             }
@@ -182,40 +187,33 @@ impl<B: AsRef<[u8]>> Writev<B> {
             Err(errno) => Poll::Ready(Err(req_error(errno))),
         }
     }
+
+    /// Counts bytes as written, and steps over the buffers that end with them, empty ones included.
+    fn step_over(&mut self, n: usize) {
+        self.written += n;
+        self.offset += n;
+        while let Some(length) = self.buffers.get(self.current).map(|buffer| buffer.as_ref().len())
+            && length <= self.offset
+        {
+            self.offset -= length;
+            self.current += 1;
+        }
+    }
 }
 
-/// The bytes behind the first `written`, as far as there is room for slices.
+/// The buffers from one byte on, as far as there is room for slices.
 fn rest_of<'a, 'r, B: AsRef<[u8]>>(
     buffers: &'a [B],
-    written: usize,
+    mut skip: usize,
     room: &'r mut [IoSlice<'a>],
 ) -> &'r [IoSlice<'a>] {
-    let (mut used, mut skip) = (0, written);
-    for buffer in buffers {
-        let bytes = buffer.as_ref();
-        let rest = &bytes[skip.min(bytes.len())..];
-        skip -= bytes.len() - rest.len();
-        if rest.is_empty() {
-            continue;
-        }
-        let Some(slice) = room.get_mut(used) else { break };
-        *slice = IoSlice::new(rest);
+    let mut used = 0;
+    for (slice, buffer) in room.iter_mut().zip(buffers) {
+        *slice = IoSlice::new(buffer.as_ref().get(skip..).unwrap_or_default());
+        skip = 0;
         used += 1;
     }
     &room[..used]
-}
-
-/// A write that neither blocks nor, on a socket, raises a signal.
-fn write(file: impl AsFd, slices: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
-    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-    match rustix::net::sendmsg(&file, slices, &mut SendAncillaryBuffer::default(), flags) {
-        // A pipe, say. The offset means: where the file stands.
-        Err(Errno::NOTSOCK) => match rustix::io::pwritev2(&file, slices, u64::MAX, ReadWriteFlags::NOWAIT) {
-            Err(Errno::OPNOTSUPP) => rustix::io::writev(&file, slices),
-            written => written,
-        },
-        sent => sent,
-    }
 }
 
 fn code(errno: Errno) -> u64 {
