@@ -55,7 +55,31 @@ digest 835f8406cc45b4db" "$(mask 'partial writes' time MB/s <<<"$out")"
     same "socket_writer, 1000 writers: longest queue" 1 "$(grep -cE '^longest queue +1,000$' <<<"$out")"
 }
 
+# Two clients, one after the other, by bash's own /dev/tcp.
+echo_server() {
+    local log address text
+    cargo build --quiet --release --example echo_server
+    log=$(mktemp)
+    "${CARGO_TARGET_DIR:-target}/release/examples/echo_server" --clients 2 >"$log" &
+    local server=$!
+    until address=$(sed -n 's/^listening on //p' "$log") && [ -n "$address" ]; do
+        kill -0 "$server" # it has died: fail
+    done
+    for text in hello world; do
+        exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
+        echo "$text" >&3
+        read -r reply <&3
+        same "echo_server: echoes" "$text" "$reply"
+        exec 3>&-
+    done
+    code=0
+    wait "$server" || code=$?
+    same "echo_server: exit code" 0 "$code"
+    same "echo_server: counts" "2 clients served, 0 lost, 12 bytes echoed" "$(tail -n 1 "$log")"
+    rm -f "$log"
+}
+
 socket_writer
-# The other examples have their place here: a function each, called by its name.
+echo_server
 
 exit "$failed"
