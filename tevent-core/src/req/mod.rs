@@ -1,5 +1,6 @@
 //! Requests (REQ): computations that finish later, in callbacks.
 
+mod callback;
 mod cell;
 mod children;
 mod end;
