@@ -301,14 +301,17 @@ fn try_again(error: &io::Error) -> bool {
 /// Where to listen, and how many clients to serve.
 type Options = (Vec<SocketAddr>, Option<u64>);
 
+const USAGE: &str = "usage: echo_server [ADDR] [--clients N]";
+
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let (mut address, mut clients) = (None, None);
     while let Some(arg) = args.next() {
         if arg == "--clients" {
-            let number = args.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
-            clients = Some(number.ok_or("--clients needs a number, at least 1")?);
+            let given = args.next().unwrap_or_default();
+            let number = given.parse().ok().filter(|n| *n > 0);
+            clients = Some(number.ok_or(format!("--clients `{given}`: it needs a number, at least 1"))?);
         } else if arg.starts_with('-') || address.is_some() {
-            return Err(format!("unexpected argument `{arg}`; usage: echo_server [ADDR] [--clients N]"));
+            return Err(format!("unexpected argument `{arg}`; {USAGE}"));
         } else {
             address = Some(arg);
         }
@@ -338,8 +341,11 @@ fn say(message: &str) {
 }
 
 fn main() -> ExitCode {
-    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
-    let (code, message) = match parse(args).map(serve) {
+    let args: Vec<_> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    if args == ["--help"] {
+        return writeln!(io::stdout(), "{USAGE}").map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
+    let (code, message) = match parse(args.into_iter()).map(serve) {
         Ok(Ok(())) => return ExitCode::SUCCESS,
         Ok(Err(error)) => (1, error.to_string()),
         Err(message) => (2, message),

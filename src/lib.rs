@@ -2,13 +2,20 @@
 //!
 //! Everything is re-exported from here; the docs of each part stand with it:
 //!
-//! - the loop and the requests: [`Context`], [`FdEvent`], [`Timer`], [`Immediate`], [`Req`]; begin with the
-//!   [order of a turn and the guarantees](tevent_core);
+//! - the loop and the requests: [`Context`], [`FdEvent`], [`Timer`], [`Immediate`], [`Req`];
 //! - the [queue]: [`Queue`], for requests that take turns;
 //! - stock socket requests, [io]: writing a whole buffer, accepting, connecting.
 //!
 //! It is for those who port C tevent code function by function, for daemons that want a loop they can reason about, and
 //! for whoever writes to one socket from many places and must never interleave.
+//!
+//! # The order of a turn
+//!
+//! One call of [`loop_once`](ContextRef::loop_once) runs the handlers of at most one source: the first immediate; else the
+//! first timer, if it is due; else it waits for fds until the next timer is due, and runs one handler of one ready fd, or
+//! the timer. What stands earlier starves what stands later, by design.
+//!
+//! # Example
 //!
 //! ```
 //! use std::{io::Read, os::unix::net::UnixStream};
@@ -31,7 +38,9 @@
 //! ```
 
 pub use tevent_core::*;
+#[doc(inline)]
 pub use tevent_io as io;
+#[doc(inline)]
 pub use tevent_queue as queue;
 pub use tevent_queue::{Queue, QueueEntry, QueueEntryRef, QueueError, QueueRef};
 

@@ -156,7 +156,7 @@ impl ContextRef {
     }
 
     /// Turns the loop until no event is left that could fire: no timer, no scheduled immediate, and no fd event
-    /// with a flag set (but see FD-6: one that has been told of an error and asks WRITE alone never fires).
+    /// with a flag set (one that has been told of an error and asks WRITE alone can never fire, and does not count).
     ///
     /// C equivalent: `tevent_loop_wait`. Spec: LOOP-3.
     ///
@@ -179,6 +179,9 @@ impl ContextRef {
     }
 
     /// Turns the loop while `finished()` is false. All its turns are one nesting level.
+    ///
+    /// It is asked between turns. What another thread or a signal handler has set is seen only when the wait ends (a
+    /// signal that arrives in the wait ends it). To be woken, let the loop watch a pipe or socket pair that they write to.
     ///
     /// C equivalent: `tevent_loop_until`. Spec: LOOP-4.
     ///

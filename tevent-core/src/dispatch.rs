@@ -71,9 +71,7 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
     if run_fetched_fd(ev) {
         return Ok(());
     }
-    if release_files(ev) {
-        return Ok(());
-    }
+    ev.with_fds(FdTable::catch_up);
     // Signals that arrived meanwhile are looked at here, right before the wait (SIG, a later issue).
     let timeout = match (ev.wait_timeout(), next_timer_in) {
         (Some(Duration::ZERO), _) => Some(Duration::ZERO),
@@ -95,13 +93,6 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
         return Err(LoopError::WouldBlock);
     }
     Ok(())
-}
-
-/// The kernel is told of changes that were put off. Closing the files that were kept open for them is user code,
-/// which may schedule what comes before fds, or free the context: then this was the turn.
-fn release_files(ev: &ContextRef) -> bool {
-    let files = ev.with_fds(FdTable::catch_up).unwrap_or_default();
-    !files.is_empty()
 }
 
 /// One event of what was fetched runs; what has become void since is passed over.

@@ -1,11 +1,12 @@
 //! Fd events (FD): handlers that run as long as a file is ready.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
@@ -246,8 +247,7 @@ impl FdRef {
     #[doc(alias = "tevent_fd_set_flags")]
     pub fn set_flags(&self, flags: FdFlags) {
         if flags != self.flags() {
-            let released = self.with_fds(|fds| fds.set_flags(self, flags));
-            drop(released);
+            self.with_fds(|fds| fds.set_flags(self, flags));
         }
     }
 
@@ -272,10 +272,9 @@ impl FdRef {
 
     /// Out of the table and never called again; freed, or left by its context.
     pub(crate) fn detach(&self) {
-        let released = self.with_fds(|fds| fds.remove(self));
+        self.with_fds(|fds| fds.remove(self));
         self.0.flags.set(FdFlags::NONE);
         drop(self.0.ctx.take());
-        drop(released);
         self.0.handler.dismiss();
     }
 
@@ -310,21 +309,20 @@ impl FdRef {
         flags
     }
 
-    /// What keeps its file open beyond the event itself.
-    pub(crate) fn shared_file(&self) -> Option<Rc<dyn std::any::Any>> {
+    /// Its file, if others share it, so that it stays open when the event goes. A close function is entitled to a file
+    /// that is no longer watched, whoever else has it.
+    pub(crate) fn lasting_file(&self) -> Option<Weak<dyn Any>> {
         match &*self.0.hold.borrow() {
-            Hold::Shared(file) => Some(Rc::clone(file)),
-            Hold::Borrowed | Hold::Owned(_) => None,
+            Hold::Shared(file) if Rc::strong_count(file) > 1 && self.0.close_fn.borrow().is_none() => {
+                Some(Rc::downgrade(file))
+            }
+            _ => None,
         }
     }
 
     /// Whether its number stands for the same file as long as it lives.
     pub(crate) fn keeps_file_open(&self) -> bool {
         !matches!(&*self.0.hold.borrow(), Hold::Borrowed)
-    }
-
-    pub(crate) fn has_close_fn(&self) -> bool {
-        self.0.close_fn.borrow().is_some()
     }
 }
 

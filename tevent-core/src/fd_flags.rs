@@ -24,7 +24,8 @@ impl FdFlags {
     /// Bytes, a connection or the end of the stream can be read; also told on hang-up and error.
     #[doc(alias = "TEVENT_FD_READ")]
     pub const READ: FdFlags = FdFlags(1);
-    /// Bytes can be written.
+    /// Bytes can be written. An event that asks for it alone is never told of a hang-up or error (FD-6): ask for
+    /// `WRITE | ERROR`, unless something else watches the file.
     #[doc(alias = "TEVENT_FD_WRITE")]
     pub const WRITE: FdFlags = FdFlags(2);
     /// Hang-up, error, or the peer has shut down its sending side.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::os::fd::RawFd;
-use std::rc::Rc;
+use std::rc::Weak;
 
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
@@ -33,8 +33,8 @@ pub(crate) struct FdSlot {
     pub(crate) always: Option<Key>,
     /// The latest round of the rotation in which the kernel reported it, while there are any of those.
     pub(crate) served_in: u64,
-    /// The kernel is to be told when the loop waits next; until then this keeps the file open.
-    pub(crate) pending: Option<Rc<dyn Any>>,
+    /// The kernel is to be told when the loop waits next. While this file is there the number stands for it.
+    pub(crate) pending: Option<Weak<dyn Any>>,
 }
 
 impl FdSlot {
@@ -71,7 +71,12 @@ impl FdSlot {
 
     /// Whether the number is known to stand for the file that was registered.
     pub(crate) fn is_same_file(&self) -> bool {
-        self.keepers > 0 || self.pending.is_some()
+        self.keepers > 0 || self.pending.as_ref().is_some_and(|file| file.strong_count() > 0)
+    }
+
+    /// What was put off has lost its file: the kernel has forgotten it, and the number may be another's by now.
+    pub(crate) fn is_closed_behind_our_back(&self) -> bool {
+        self.pending.is_some() && !self.is_same_file()
     }
 
     /// The first in the ring that wants any of what is ready (FD-4), and exactly what it wants of it (FD-5). It goes to

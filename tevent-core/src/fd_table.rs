@@ -7,7 +7,7 @@ use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::RawFd;
-use std::rc::Rc;
+use std::rc::Weak;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -83,6 +83,9 @@ impl FdTable {
             Some(index) => *index,
             None => self.new_slot(number),
         };
+        if self.slots[index].is_closed_behind_our_back() {
+            self.forget(index);
+        }
         let slot = &mut self.slots[index];
         let sure = slot.is_same_file();
         let ring = slot.ring.push_back(fde.clone());
@@ -97,37 +100,31 @@ impl FdTable {
         told
     }
 
-    /// Takes an event out; what it shared is handed out where nothing has to wait for the kernel to be told.
-    pub(crate) fn remove(&mut self, fde: &FdRef) -> Option<Rc<dyn Any>> {
-        let place = fde.place()?;
+    pub(crate) fn remove(&mut self, fde: &FdRef) {
+        let Some(place) = fde.place() else { return };
         fde.set_place(None);
         let slot = &mut self.slots[place.slot];
         slot.ring.remove(place.ring);
         slot.keepers -= usize::from(fde.keeps_file_open());
         slot.count(fde.watched(), |count| *count -= 1);
         self.armed -= usize::from(!fde.watched().is_empty());
-        // The close function is entitled to a file that is no longer watched.
-        let file = fde.shared_file().filter(|_| !fde.has_close_fn());
-        let unused = self.narrow(place.slot, file);
+        self.narrow(place.slot, fde.lasting_file());
         self.drop_slot_if_idle(place.slot);
-        unused
     }
 
-    /// Hands out a file that nothing has to wait for any more.
-    pub(crate) fn set_flags(&mut self, fde: &FdRef, flags: FdFlags) -> Option<Rc<dyn Any>> {
-        let place = fde.place()?;
+    pub(crate) fn set_flags(&mut self, fde: &FdRef, flags: FdFlags) {
+        let Some(place) = fde.place() else { return };
         self.note(fde, |fde| fde.note_flags(flags));
         let slot = &self.slots[place.slot];
-        let sure = slot.registered.contains(slot.wants()) || slot.is_same_file();
         if slot.registered.contains(slot.wants()) && !slot.refused {
-            return self.narrow(place.slot, fde.shared_file());
+            return self.narrow(place.slot, fde.lasting_file());
         }
+        let sure = slot.is_same_file();
         if self.tell(place.slot, sure).is_err() {
             self.note(fde, |fde| fde.note_flags(FdFlags::NONE));
             // What remains was registered before.
             let _ = self.tell(place.slot, true);
         }
-        None
     }
 
     /// Waits until something is fetched or the time is over. Something may have been fetched before.
@@ -182,16 +179,14 @@ impl FdTable {
         None
     }
 
-    /// Tells the kernel what was put off until the loop waits; hands out the files that were kept open for it.
-    pub(crate) fn catch_up(&mut self) -> Vec<Rc<dyn Any>> {
-        let mut files = Vec::new();
+    /// Tells the kernel what was put off until the loop waits.
+    pub(crate) fn catch_up(&mut self) {
         while let Some(index) = self.late.pop() {
-            files.extend(self.slots[index].pending.take());
+            self.slots[index].pending = None;
             // Nothing is widened here, so nothing can be refused that was not refused before.
             let _ = self.tell(index, true);
             self.drop_slot_if_idle(index);
         }
-        files
     }
 
     fn new_slot(&mut self, number: RawFd) -> usize {
@@ -220,27 +215,18 @@ impl FdTable {
         self.armed += usize::from(!fde.watched().is_empty());
     }
 
-    /// After a change that asked for less: told now, or, where `file` is sure to stay open, before the next
-    /// wait. A request adds an fd event when it starts and frees it when it is done; where the next one asks
-    /// for the same, both changes cancel out and the kernel hears of neither.
-    fn narrow(&mut self, index: usize, file: Option<Rc<dyn Any>>) -> Option<Rc<dyn Any>> {
+    /// After a change that asked for less: told now, or, where `file` shows as long as it is there that the number stands
+    /// for it, before the next wait. A request adds an fd event when it starts and frees it when it is done; where the
+    /// next one asks for the same, both changes cancel out and the kernel hears of neither.
+    fn narrow(&mut self, index: usize, file: Option<Weak<dyn Any>>) {
         let slot = &mut self.slots[index];
         if slot.wants() == slot.registered && !slot.refused {
-            return file;
+            return;
         }
-        match file {
-            // Otherwise this is the last that keeps the file, and closing it must not wait.
-            Some(file) if Rc::strong_count(&file) > 2 && !slot.refused => {
-                let earlier = slot.pending.replace(file);
-                if earlier.is_none() {
-                    self.late.push(index);
-                }
-                earlier
-            }
-            file => {
-                let _ = self.tell(index, true);
-                file
-            }
+        if file.is_none() || slot.refused {
+            let _ = self.tell(index, true);
+        } else if std::mem::replace(&mut slot.pending, file).is_none() {
+            self.late.push(index);
         }
     }
 
@@ -271,7 +257,7 @@ impl FdTable {
         slot.registered = FdFlags::NONE;
         self.changes += 1;
         if self.reactor.forget(slot.key(index), slot.number).is_err() {
-            // The file was closed before. Where a duplicate keeps it open the kernel goes on to report it: as a
+            // The file was closed before, or is another by now. Where a duplicate keeps it open the kernel goes on to report it: as a
             // stray, because no slot has that key any more.
             self.births = next_generation(self.births);
             slot.generation = self.births;

@@ -26,12 +26,14 @@ pub enum When {
     /// The zero time: due at once, before all other timers, at no clock call (TIMER-2).
     ///
     /// C equivalent: `tevent_timeval_zero`.
+    #[doc(alias = "tevent_timeval_zero")]
     Zero,
     /// A point on the context's clock, as [`ContextRef::now`] tells it.
     At(Instant),
     /// A delay from now. One so long that the clock cannot hold it is due about 30 years from now.
     ///
     /// C equivalent: `tevent_timeval_current_ofs`.
+    #[doc(alias = "tevent_timeval_current_ofs")]
     In(Duration),
 }
 

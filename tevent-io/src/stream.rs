@@ -3,10 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use tevent_core::{FdSource, ReqError};
 
 /// A connected or listening socket that several requests share. A cheap clone; the file is closed with the last.
@@ -68,6 +71,37 @@ impl Stream {
         }))
     }
 
+    /// Reads what is there, without waiting for more; none at all is the end of the stream. For handlers of
+    /// [`FdFlags::READ`](tevent_core::FdFlags::READ).
+    ///
+    /// ```
+    /// use std::{io::Write, os::unix::net::UnixStream};
+    /// use tevent_core::{Context, FdFlags};
+    /// use tevent_io::Stream;
+    ///
+    /// let ctx = Context::new()?;
+    /// let (near, mut far) = UnixStream::pair()?;
+    /// let stream = Stream::new(near);
+    /// let reader = stream.clone();
+    /// let _fde = ctx.add_fd(&stream, FdFlags::READ, move |_ev, fde, _flags| {
+    ///     let mut buffer = [0; 100];
+    ///     assert_eq!(reader.try_read(&mut buffer).unwrap(), 5);
+    ///     fde.set_flags(FdFlags::NONE);
+    /// })?;
+    /// far.write_all(b"hello")?;
+    /// ctx.loop_wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when nothing is there, else what the system call gave.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT) {
+            Err(Errno::NOTSOCK) => Ok(read_if_ready(self, buffer)?),
+            received => Ok(received?.0),
+        }
+    }
+
     /// Why nothing more can be written, if a writer ended in the middle of its bytes.
     #[must_use]
     pub fn broken(&self) -> Option<StreamBroken> {
@@ -95,6 +129,15 @@ impl Stream {
     pub(crate) fn note_broken(&self, written: usize, total: usize) {
         self.0.broken.borrow_mut().get_or_insert(StreamBroken { written, total });
     }
+}
+
+/// For files that are no sockets: such a read takes what is there.
+fn read_if_ready(file: impl AsFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+    let mut files = [PollFd::new(&file, PollFlags::IN)];
+    if rustix::event::poll(&mut files, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? == 0 {
+        return Err(Errno::AGAIN);
+    }
+    rustix::io::read(&file, buffer)
 }
 
 impl AsFd for Stream {

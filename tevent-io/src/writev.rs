@@ -43,7 +43,9 @@ impl<B> fmt::Debug for Writev<B> {
 /// the first write is tried at once, which may be inside this call. Its callback then comes from an immediate, and the
 /// turn is given back when the request is freed, which [`writev_recv`] does.
 ///
-/// With `err_on_readability` bytes or an end of file from the peer end the request.
+/// With `err_on_readability` bytes or an end of file from the peer end the request. Without it a peer that has shut down
+/// its sending side still counts as gone as soon as the writer has to wait (without a queue: always), because the loop
+/// tells it as ERROR.
 ///
 /// One that is dropped, or ends by its end time or an error, after part of its bytes leaves the stream broken: no later
 /// writer goes on in the middle of its frame, but each fails with [`StreamBroken`](crate::StreamBroken).
@@ -86,6 +88,10 @@ pub fn writev_send<B: AsRef<[u8]> + 'static>(
     let for_cancel = ev.clone();
     req.set_cancel_fn(move |req| cancel(req, &for_cancel));
 
+    if let Some(broken) = stream.broken() {
+        req.error(broken);
+        return req.post(ev);
+    }
     let Some(queue) = queue else {
         watch(&req, ev);
         return if req.is_in_progress() { req } else { req.post(ev) };

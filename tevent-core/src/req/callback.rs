@@ -12,6 +12,10 @@ impl<S: 'static> ReqRef<S> {
     /// Sets what runs when the request finishes. It replaces an earlier callback, also one of
     /// [`add_subreq`](Self::add_subreq).
     ///
+    /// The callback is given a Ref. To take the result in a callback, as nearly all C callbacks do, use `add_subreq` of
+    /// the parent request, or [of the context](ContextRef::add_subreq) at the top: that hands the request over by value,
+    /// as `_recv` functions want it.
+    ///
     /// It runs under the call that finishes the request, or from an immediate after [`post`](Self::post) or
     /// [`defer_callback`](Self::defer_callback); never after the request was received or freed. It may do anything,
     /// dropping the request included. On a request that has finished already it is not called by itself: that is

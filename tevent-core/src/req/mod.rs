@@ -220,7 +220,7 @@ impl<S: 'static> ReqRef<S> {
         self.0.outcome.borrow().result.clone()
     }
 
-    /// Whether [`result`](Self::result) is an error.
+    /// Whether [`result`](Self::result) is an error: true also while the request is at work.
     ///
     /// C equivalent: `tevent_req_is_error`. Spec: REQ-9.
     #[doc(alias = "tevent_req_is_error")]
@@ -234,11 +234,12 @@ impl<S: 'static> ReqRef<S> {
     /// A finish, a callback of a sub-request or a drop that comes up meanwhile waits until the work has returned. For
     /// work that may finish the request [`advance`](Self::advance) is the right door.
     ///
-    /// C equivalent: `tevent_req_data`.
+    /// C equivalent: `tevent_req_data`, `tevent_req_callback_data`.
     ///
     /// # Panics
     /// While the state is being worked on already: two may not have it at the same time.
     #[doc(alias = "tevent_req_data")]
+    #[doc(alias = "tevent_req_callback_data")]
     #[track_caller]
     pub fn with_state<R>(&self, work: impl FnOnce(&mut S) -> R) -> Option<R> {
         self.0.state.lend(work).expect("the state of this request is being worked on already")

@@ -1,0 +1,161 @@
+/* Running the loop. */
+#include "world.h"
+
+#include <time.h>
+
+/* An event that goes with its request cannot be entered a second time by nesting and then be freed (FD-9). */
+static bool owned_fd_runs(void)
+{
+	for (int id = 0; id < IDS; id++) {
+		if (w.fds[id].running > 0 && w.fds[id].of != NOBODY) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool can_turn(void)
+{
+	if (w.freed || (w.level > 0 && !w.nesting) || w.level >= LEVELS || owned_fd_runs()) {
+		skip();
+		return false;
+	}
+	if (siblings_clash()) {
+		say("= siblings");
+		return false;
+	}
+	return true;
+}
+
+static void begin(void)
+{
+	w.level++;
+	w.indent++;
+}
+
+static void end(int result)
+{
+	w.level--;
+	w.indent--;
+	say("= %d +%lld", result, since_start(tevent_timeval_current()));
+	if (w.level == 0) {
+		status();
+	}
+}
+
+static int number(int result)
+{
+	return result == 0 ? 0 : -errno;
+}
+
+static void op_turn(const struct word *a)
+{
+	(void)a;
+	if (can_turn()) {
+		begin();
+		end(number(tevent_loop_once(w.ev)));
+	}
+}
+
+struct until {
+	struct request *r;
+	long left;
+};
+
+static bool finished(void *data)
+{
+	struct until *until = data;
+
+	return until->left-- <= 0 || !until->r->live || !tevent_req_is_in_progress(until->r->req) || siblings_clash();
+}
+
+static void op_until(const struct word *a)
+{
+	struct until until = { .r = &w.requests[a[0].n], .left = a[1].n };
+
+	if (can_turn()) {
+		begin();
+		end(number(tevent_loop_until(w.ev, finished, &until)));
+	}
+}
+
+/* Nothing but fds can keep the loop busy for ever, so there must be none. */
+static bool can_wait(void)
+{
+	if (w.freed || w.level > 0 || fds_armed()) {
+		skip();
+		return false;
+	}
+	return true;
+}
+
+static void op_run_all(const struct word *a)
+{
+	(void)a;
+	if (can_wait()) {
+		begin();
+		w.waiting = true;
+		int result = number(tevent_loop_wait(w.ev));
+		w.waiting = false;
+		end(result);
+	}
+}
+
+static void op_poll(const struct word *a)
+{
+	struct request *r = &w.requests[a->n];
+	bool ends = r->live && r->home == TOP && r->kind != WAIT && (r->timed || !tevent_req_is_in_progress(r->req));
+
+	if (!ends) {
+		skip();
+	} else if (can_wait()) {
+		begin();
+		w.waiting = true;
+		int result = tevent_req_poll(r->req, w.ev) ? 0 : -errno;
+		w.waiting = false;
+		end(result);
+	}
+}
+
+static void op_sleep(const struct word *a)
+{
+	struct timespec time = { .tv_sec = a->n / 1000000, .tv_nsec = a->n % 1000000 * 1000 };
+
+	nanosleep(&time, NULL);
+}
+
+static void op_allow_nesting(const struct word *a)
+{
+	(void)a;
+	if (w.freed) {
+		skip();
+		return;
+	}
+	w.nesting = true;
+	tevent_loop_allow_nesting(w.ev);
+}
+
+static void op_free_context(const struct word *a)
+{
+	(void)a;
+	/* LOOP-7: inside its own handlers a use after free in C. */
+	if (w.freed || w.level > 0 || w.depth > 0) {
+		skip();
+		return;
+	}
+	stop_queues();
+	w.freed = true;
+	TALLOC_FREE(w.ev);
+	status();
+}
+
+const struct verb turn_verbs[] = {
+	{ "turn", "", op_turn },
+	{ "until", "rN", op_until },
+	{ "run_all", "", op_run_all },
+	{ "poll", "r", op_poll },
+	{ "sleep", "N", op_sleep },
+	{ "allow_nesting", "", op_allow_nesting },
+	{ "free_context", "", op_free_context },
+	{ NULL, NULL, NULL },
+};

@@ -1,0 +1,164 @@
+/*
+ * What a scenario is made of, as the C driver keeps it. src/driver/ is its twin, rule by rule: a rule that says when an
+ * operation is passed over (see README.md) has to stand in both.
+ */
+#ifndef WORLD_H
+#define WORLD_H
+
+#define TEVENT_DEPRECATED 1
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <talloc.h>
+#include <tevent.h>
+
+enum { IDS = 256, NOBODY = -1, WORDS = 6, FUEL = 2000, DEPTH = 8, LEVELS = 3 };
+
+/* One word of an operation: an id, a number or flags in n; what a moment counts from in how. */
+struct word {
+	char how;
+	long n;
+};
+
+struct verb {
+	const char *name;
+	/* a letter for each word: f e t i r q n h ids; N number, F flags, W when, B yes or no */
+	const char *words;
+	void (*run)(const struct word *word);
+};
+
+struct op {
+	const struct verb *verb;
+	struct word word[WORDS];
+	const char *text;
+};
+
+struct script {
+	struct op *ops;
+	size_t length;
+};
+
+struct file {
+	bool used, socket, shared;
+	int fd;
+};
+
+struct fd_event {
+	bool used, live, closes;
+	struct tevent_fd *fde;
+	int id, file, script, of, running;
+};
+
+struct timer {
+	bool used, live;
+	struct tevent_timer *te;
+	int id, script, of, running;
+};
+
+struct immediate {
+	bool used, live;
+	struct tevent_immediate *im;
+	int id, script, once, of;
+};
+
+enum home { TOP, SUBREQ, KEPT };
+enum kind { PLAIN, WAKEUP, WAIT };
+
+struct request {
+	bool used, live;
+	struct tevent_req *req;
+	enum home home;
+	enum kind kind;
+	int id, parent, callback, cleanup, cancel, pinned;
+	/* the callback is given the request by value and frees it at its end; what the cancel function says; an end time
+	 * is set */
+	bool by_value, callback_set, cancels, timed;
+};
+
+/* The private data of a plain request. */
+struct state {
+	int id;
+};
+
+struct queue {
+	bool used, live, maybe_scheduled, has_wait;
+	struct tevent_queue *queue;
+};
+
+struct entry {
+	bool used, live, direct;
+	struct tevent_queue_entry *entry;
+	int id, queue, req, script, number;
+};
+
+struct world {
+	struct tevent_context *ev;
+	void *mem;
+	struct timeval start;
+	bool freed, nesting, waiting, silent;
+	int fuel, depth, level, indent, freeing, numbers;
+	struct script scripts[IDS];
+	struct file files[IDS];
+	struct fd_event fds[IDS];
+	struct timer timers[IDS];
+	struct immediate immediates[IDS];
+	struct request requests[IDS];
+	struct queue queues[IDS];
+	struct entry entries[IDS];
+};
+
+extern struct world w;
+extern const struct verb *const verb_tables[];
+
+/* text.c */
+bool read_scenario(FILE *in, char *name, size_t room, struct op **ops, size_t *length);
+const char *flags_text(unsigned flags);
+
+/* driver.c */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void skip(void);
+void run_script(int script);
+void enter(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void leave(void);
+struct timeval moment(const struct word *when);
+long long since_start(struct timeval tv);
+void status(void);
+
+/* Each claims an id that was never used. */
+#define CLAIM(table, id) (!w.freed && !w.table[id].used && (w.table[id].used = true))
+
+/* files.c */
+extern const struct verb file_verbs[];
+bool siblings_clash(void);
+bool fds_armed(void);
+void fd_dies(struct fd_event *e);
+void free_fds(void);
+void close_files(void);
+
+/* events.c */
+extern const struct verb event_verbs[];
+void free_events(void);
+
+/* requests.c */
+extern const struct verb request_verbs[];
+extern const struct verb finish_verbs[];
+void *home_of(int of);
+bool can_own(int of);
+void children_of_state_die(int id);
+enum tevent_req_state state_of(const struct request *r);
+void free_requests(void);
+
+/* queues.c */
+extern const struct verb queue_verbs[];
+void entries_die(int req);
+void lists_are_empty(void);
+void stop_queues(void);
+void free_queues(void);
+
+/* turns.c */
+extern const struct verb turn_verbs[];
+
+#endif
