@@ -102,7 +102,8 @@ on_every_backend! {
         let ctx = impatient(backend);
         let (near, mut far) = pair();
         far.write_all(b"!").unwrap();
-        let req = writev_send(&ctx, None, &Stream::new(near), true, vec!["frame"]);
+        let stream = Stream::new(near);
+        let req = writev_send(&ctx, None, &stream, true, vec!["frame"]);
         req.poll(&ctx).unwrap();
         assert_errno(writev_recv(req), Errno::PIPE);
         assert_eq!(drain(&far), 0);

@@ -106,9 +106,16 @@ static void callback(struct tevent_req *req)
 	}
 }
 
+static struct request *plain_of(struct tevent_req *req)
+{
+	struct state *state = tevent_req_data(req, struct state);
+
+	return &w.requests[state->id];
+}
+
 static void cleanup(struct tevent_req *req, enum tevent_req_state state)
 {
-	struct request *r = &w.requests[tevent_req_data(req, struct state)->id];
+	struct request *r = plain_of(req);
 
 	r->pinned++;
 	enter("cleanup r%d %d", r->id, state);
@@ -119,7 +126,7 @@ static void cleanup(struct tevent_req *req, enum tevent_req_state state)
 
 static bool cancel(struct tevent_req *req)
 {
-	struct request *r = &w.requests[tevent_req_data(req, struct state)->id];
+	struct request *r = plain_of(req);
 
 	r->pinned++;
 	enter("cancel r%d", r->id);

@@ -5,7 +5,10 @@
 #ifndef WORLD_H
 #define WORLD_H
 
+#define _GNU_SOURCE
+/* Declares what the nesting of loops needs, without a warning at each use. */
 #define TEVENT_DEPRECATED 1
+#define _DEPRECATED_
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
