@@ -83,7 +83,10 @@ static void once_handler(struct tevent_context *ev, struct tevent_immediate *im,
 
 static void op_im(const struct word *a)
 {
-	if (!can_own(a[2].n) || !CLAIM(immediates, a[0].n)) {
+	/* A request's immediates have a handler of their own: the Rust library makes no others. */
+	bool can = a[1].n != NOBODY || a[2].n == NOBODY;
+
+	if (!can_own(a[2].n) || !can || !CLAIM(immediates, a[0].n)) {
 		skip();
 		return;
 	}

@@ -167,13 +167,7 @@ static void add_fd(const struct word *a, bool closes, bool shares)
 		skip();
 		return;
 	}
-	for (int id = 0; id < IDS; id++) {
-		if (w.fds[id].live && w.fds[id].file == a[1].n && (w.fds[id].closes || closes)) {
-			skip();
-			return;
-		}
-	}
-	if ((closes && file->shared) || !CLAIM(fds, a[0].n)) {
+	if ((closes && (file->shared || events_on(a[1].n, false, NULL) > 0)) || !CLAIM(fds, a[0].n)) {
 		skip();
 		return;
 	}
@@ -189,6 +183,8 @@ static void add_fd(const struct word *a, bool closes, bool shares)
 	e->fde = tevent_add_fd(w.ev, home_of(of), file->fd, a[2].n, fd_handler, e);
 	if (closes) {
 		tevent_fd_set_auto_close(e->fde);
+		/* Nobody else uses it any more. */
+		file->fd = -1;
 	}
 }
 
@@ -265,14 +261,6 @@ static void op_set(const struct word *a)
 	tevent_fd_set_flags(e->fde, a[1].n);
 }
 
-void fd_dies(struct fd_event *e)
-{
-	e->live = false;
-	if (e->closes) {
-		w.files[e->file].fd = -1;
-	}
-}
-
 static void op_free_fd(const struct word *a)
 {
 	struct fd_event *e = live_fd(a);
@@ -285,7 +273,7 @@ static void op_free_fd(const struct word *a)
 		skip();
 		return;
 	}
-	fd_dies(e);
+	e->live = false;
 	talloc_free(e->fde);
 }
 
@@ -323,8 +311,8 @@ bool siblings_clash(void)
 
 bool fds_armed(void)
 {
-	for (int file = 0; file < IDS; file++) {
-		if (w.files[file].used && events_on(file, true, NULL) > 0) {
+	for (int id = 0; id < IDS; id++) {
+		if (w.fds[id].live && tevent_fd_get_flags(w.fds[id].fde) != 0) {
 			return true;
 		}
 	}
@@ -335,7 +323,7 @@ void free_fds(void)
 {
 	for (int id = 0; id < IDS; id++) {
 		if (w.fds[id].live) {
-			fd_dies(&w.fds[id]);
+			w.fds[id].live = false;
 			talloc_free(w.fds[id].fde);
 		}
 	}

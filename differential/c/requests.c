@@ -47,7 +47,7 @@ void children_of_state_die(int of)
 		struct request *child = &w.requests[id];
 
 		if (w.fds[id].live && w.fds[id].of == of) {
-			fd_dies(&w.fds[id]);
+			w.fds[id].live = false;
 		}
 		if (w.timers[id].live && w.timers[id].of == of) {
 			w.timers[id].live = false;
@@ -87,7 +87,7 @@ static void free_request(struct request *r)
 
 static void callback(struct tevent_req *req)
 {
-	struct request *r = tevent_req_callback_data(req, struct request);
+	struct request *r = tevent_req_callback_data_void(req);
 	bool by_value = r->by_value;
 
 	if (by_value) {

@@ -137,7 +137,6 @@ void status(void);
 extern const struct verb file_verbs[];
 bool siblings_clash(void);
 bool fds_armed(void);
-void fd_dies(struct fd_event *e);
 void free_fds(void);
 void close_files(void);
 

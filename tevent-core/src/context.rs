@@ -41,6 +41,7 @@ use crate::timer_queue::TimerQueue;
 /// ctx.loop_wait()?; // until no event is left that could fire
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "tevent_context")]
 #[must_use = "dropping a Context detaches all its events"]
 pub struct Context(ContextRef);
 
@@ -81,7 +82,7 @@ impl Context {
         Context::builder().build()
     }
 
-    /// Makes a context by choice of its backend and batch.
+    /// Makes a context by choice of its backend and batch. See [`Builder`].
     pub const fn builder() -> Builder {
         Builder::new()
     }
@@ -128,7 +129,7 @@ impl Drop for Context {
         for fde in fds.iter().flat_map(FdTable::events) {
             panics.catch(|| fde.detach());
         }
-        drop(fds);
+        panics.catch(|| drop(fds));
         panics.catch(|| inner.kept.close());
         panics.resume();
     }
@@ -142,6 +143,17 @@ impl ContextRef {
     /// through and leaves the loop usable.
     ///
     /// C equivalent: `tevent_loop_once`. Spec: LOOP-1, LOOP-2, LOOP-5, LOOP-10.
+    ///
+    /// ```
+    /// use tevent_core::{Context, When};
+    ///
+    /// let ctx = Context::new()?;
+    /// let first = ctx.add_timer(When::Zero, |_ev, _te, _now| println!("first"));
+    /// let second = ctx.add_timer(When::Zero, |_ev, _te, _now| println!("second"));
+    /// ctx.loop_once()?;
+    /// assert!(!first.is_pending() && second.is_pending()); // one source a turn
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// See [`LoopError`]. A signal that interrupts the wait is none.
@@ -161,7 +173,8 @@ impl ContextRef {
     /// C equivalent: `tevent_loop_wait`. Spec: LOOP-3.
     ///
     /// # Errors
-    /// A failing turn ends it with that failure. See [`LoopError`].
+    /// A failing turn ends it with that failure. See [`LoopError`]. A context that one of its handlers frees meanwhile
+    /// has no event left, and that is no failure.
     ///
     /// # Panics
     /// Inside a handler of the same context without [`allow_nesting`](Self::allow_nesting).
@@ -185,6 +198,21 @@ impl ContextRef {
     ///
     /// C equivalent: `tevent_loop_until`. Spec: LOOP-4.
     ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc, time::Duration};
+    /// use tevent_core::{Backend, Context};
+    ///
+    /// let ctx = Context::builder().backend(Backend::Simulated { seed: 1 }).build()?;
+    /// let ticks = Rc::new(Cell::new(0));
+    /// let count = Rc::clone(&ticks);
+    /// let _tick = ctx.add_timer(Duration::from_secs(1), move |_ev, te, _now| {
+    ///     count.set(count.get() + 1);
+    ///     te.update(Duration::from_secs(1)); // for ever: `loop_wait` would never return
+    /// });
+    /// ctx.loop_until(|| ticks.get() == 3)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A failing turn ends it with that failure, so does a context that a handler has freed. See [`LoopError`].
     ///
@@ -203,6 +231,20 @@ impl ContextRef {
     /// Allows handlers to run the loop again. It cannot be taken back, as in C.
     ///
     /// C equivalent: `tevent_loop_allow_nesting`. Spec: LOOP-5.
+    ///
+    /// ```
+    /// use tevent_core::{Context, When, wakeup_recv, wakeup_send};
+    ///
+    /// let ctx = Context::new()?;
+    /// ctx.allow_nesting();
+    /// ctx.keep(ctx.add_timer(When::Zero, |ev, _te, _now| {
+    ///     let req = wakeup_send(ev, When::Zero);
+    ///     assert!(req.poll(ev).is_ok()); // turns the loop inside of a handler
+    ///     assert!(wakeup_recv(req));
+    /// }));
+    /// ctx.loop_wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_loop_allow_nesting")]
     pub fn allow_nesting(&self) {
         self.0.nesting_allowed.set(true);
@@ -211,16 +253,45 @@ impl ContextRef {
     /// Sets how long a turn waits when no timer is pending, and returns the old value: 30 seconds at first.
     ///
     /// `None` waits for ever. Zero never waits, also when a timer is pending: [`loop_once`](Self::loop_once) then
-    /// fails with [`LoopError::WouldBlock`] when nothing was ready. Above 24.8 days a wait ends early, with nothing
-    /// run, and the next turn goes on with it.
+    /// fails with [`LoopError::WouldBlock`] when nothing was ready. Above 24.8 days a real wait ends early, with
+    /// nothing run, and the next turn waits again.
     ///
     /// C equivalent: `tevent_context_set_wait_timeout`, in seconds, with `INT32_MAX` for ever. Spec: LOOP-2.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Context, LoopError};
+    ///
+    /// let ctx = Context::new()?;
+    /// let old = ctx.set_wait_timeout(Duration::ZERO);
+    /// assert_eq!(old, Some(Duration::from_secs(30)));
+    /// assert!(matches!(ctx.loop_once(), Err(LoopError::WouldBlock)));
+    /// ctx.set_wait_timeout(None); // for ever
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_context_set_wait_timeout")]
     pub fn set_wait_timeout(&self, timeout: impl Into<Option<Duration>>) -> Option<Duration> {
         self.0.wait_timeout.replace(timeout.into())
     }
 
-    /// The current time, from the context's own clock.
+    /// The current time, from the context's own clock. It is monotonic: a step of the wall clock does not move it. A
+    /// simulated context has a virtual one.
+    ///
+    /// C equivalent: `tevent_timeval_current`. Spec: TIMER-6.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Context, When};
+    ///
+    /// let ctx = Context::new()?;
+    /// let due = ctx.now() + Duration::from_millis(1);
+    /// let timer = ctx.add_timer(due, |_ev, _te, _now| {});
+    /// assert_eq!(timer.due(), Some(When::At(due)));
+    /// ctx.loop_wait()?;
+    /// assert!(ctx.now() >= due); // never early
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "tevent_timeval_current")]
     #[must_use]
     pub fn now(&self) -> Instant {
         match self.0.clock.get() {
@@ -233,6 +304,21 @@ impl ContextRef {
     ///
     /// This is the home of what C parents to the context. A kept timer leaves when it has fired. The context drops
     /// what it keeps when it goes, the newest first; one that has gone already drops it at once.
+    ///
+    /// C equivalent: `talloc_steal(ev, owner)`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Context, TimerRef};
+    ///
+    /// let ctx = Context::new()?;
+    /// let idle: TimerRef = ctx.keep(ctx.add_timer(Duration::from_secs(60), |_ev, _te, _now| {}));
+    /// assert!(idle.is_pending()); // nobody here has to hold the owner
+    /// drop(ctx);
+    /// assert!(!idle.is_pending());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "talloc_steal")]
     pub fn keep<O>(&self, owner: O) -> O::Target
     where
         O: Deref + 'static,
@@ -241,7 +327,21 @@ impl ContextRef {
         self.0.kept.keep(owner)
     }
 
-    /// Gives back an owner that the context [keeps](Self::keep); `None` if it does not.
+    /// Gives back an owner that the context [keeps](Self::keep); `None` if it does not. To free it early, drop it.
+    ///
+    /// C equivalent: `talloc_steal` to another parent; `drop(ctx.take(&child))` is `talloc_free(child)`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::Context;
+    ///
+    /// let ctx = Context::new()?;
+    /// let timer = ctx.keep(ctx.add_timer(Duration::from_secs(60), |_ev, _te, _now| {}));
+    /// drop(ctx.take(&timer)); // cancels
+    /// assert!(!timer.is_pending());
+    /// assert!(ctx.take(&timer).is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn take<R: ChildRef>(&self, child: &R) -> Option<R::Owner> {
         self.0.kept.take(child)
     }
@@ -315,9 +415,11 @@ impl<'a> Level<'a> {
     #[track_caller]
     fn enter(ev: &'a ContextRef) -> Self {
         ev.assert_may_run();
+        // It may run what was put off, and that may panic: then the level has not been entered.
+        let stack = Scope::enter();
         let level = &ev.0.level;
         level.set(level.get() + 1);
-        Level { ev, _stack: Scope::enter() }
+        Level { ev, _stack: stack }
     }
 }
 

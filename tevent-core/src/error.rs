@@ -9,6 +9,19 @@ use std::io;
 /// Raised by [`loop_once`](crate::ContextRef::loop_once), [`loop_wait`](crate::ContextRef::loop_wait),
 /// [`loop_until`](crate::ContextRef::loop_until) and [`ReqRef::poll`](crate::ReqRef::poll). The loop can be
 /// turned again after it, unless its context is gone.
+///
+/// C equivalent: the return value −1 with `errno`, which the [`io::Error`] made from it has. Spec: LOOP-2, LOOP-3.
+///
+/// ```
+/// use std::{io, time::Duration};
+/// use tevent_core::Context;
+///
+/// let ctx = Context::new()?;
+/// ctx.set_wait_timeout(Duration::ZERO);
+/// let error = ctx.loop_once().map_err(io::Error::from).expect_err("nothing is ready");
+/// assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoopError {

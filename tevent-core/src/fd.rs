@@ -30,6 +30,7 @@ use crate::stack::{bounded, bounded_drop};
 /// request keep it.
 ///
 /// C equivalent: `struct tevent_fd`. Spec: FD-1 to FD-12.
+#[doc(alias = "tevent_fd")]
 #[must_use = "dropping an FdEvent ends the watch; `ctx.keep(fde)` lets it go on"]
 pub struct FdEvent(FdRef);
 
@@ -87,7 +88,21 @@ impl AddFdError {
         self.file.number
     }
 
-    /// The file that was passed in.
+    /// The file that was passed in, still open if the event was to own or share it.
+    ///
+    /// ```
+    /// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+    /// use tevent_core::{Context, FdFlags};
+    ///
+    /// let (near, _far) = UnixStream::pair()?;
+    /// let gone = Context::new()?.clone(); // a Ref whose owner is dropped right here
+    /// let refused = gone.add_fd(OwnedFd::from(near), FdFlags::READ, |_ev, _fde, _flags| {});
+    /// let file = refused.expect_err("the context is gone").into_source();
+    /// let ctx = Context::new()?;
+    /// let fde = ctx.add_fd(file, FdFlags::READ, |_ev, _fde, _flags| {})?;
+    /// assert_eq!(fde.flags(), FdFlags::READ);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn into_source(self) -> FdSource {
         self.file
@@ -127,13 +142,7 @@ impl ContextRef {
     ///
     /// A number that is not open is no error: the event is added and disarmed, its flags read `NONE` (FD-3).
     ///
-    /// C equivalent: `tevent_add_fd`.
-    ///
-    /// # Errors
-    /// A negative number, a context that has been freed, or a kernel that refuses to watch one more file.
-    ///
-    /// # Complexity
-    /// O(1).
+    /// C equivalent: `tevent_add_fd`; with an `OwnedFd` also `tevent_fd_set_auto_close`. Spec: FD-1 to FD-12.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -153,6 +162,12 @@ impl ContextRef {
     /// assert_eq!(&five, b"hello");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Errors
+    /// A negative number, a context that has been freed, or a kernel that refuses to watch one more file.
+    ///
+    /// # Complexity
+    /// O(1).
     #[doc(alias = "tevent_add_fd")]
     #[doc(alias = "tevent_fd_set_auto_close")]
     #[track_caller]
@@ -187,6 +202,8 @@ impl ContextRef {
             Err(error) => {
                 let hold = fde.0.0.hold.replace(Hold::Borrowed);
                 let file = FdSource { number, hold };
+                // Before the result is made: one that is made already would leak if this panics.
+                drop(fde);
                 Err(AddFdError { file, error })
             }
         }
@@ -244,6 +261,21 @@ impl FdRef {
     /// loop waits next, in one go with other changes.
     ///
     /// C equivalent: `tevent_fd_set_flags`. Spec: FD-7.
+    ///
+    /// ```
+    /// use std::{io::Write, os::unix::net::UnixStream};
+    /// use tevent_core::{Context, FdFlags};
+    ///
+    /// let ctx = Context::new()?;
+    /// let (near, mut far) = UnixStream::pair()?;
+    /// far.write_all(b"x")?;
+    /// let fde = ctx.add_fd(&near, FdFlags::NONE, |_ev, fde, _flags| fde.set_flags(FdFlags::NONE))?;
+    /// ctx.loop_wait()?; // nothing is watched, so there is nothing to wait for
+    /// fde.set_flags(FdFlags::READ);
+    /// ctx.loop_once()?;
+    /// assert_eq!(fde.flags(), FdFlags::NONE); // the handler has run
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_fd_set_flags")]
     pub fn set_flags(&self, flags: FdFlags) {
         if flags != self.flags() {
@@ -258,6 +290,22 @@ impl FdRef {
     /// that the event owns or shares is still open while the function runs, and released after it.
     ///
     /// C equivalent: `tevent_fd_set_close_fn`. Spec: FD-8.
+    ///
+    /// ```
+    /// use std::os::{fd::AsRawFd, unix::net::UnixStream};
+    /// use tevent_core::{Context, FdFlags};
+    ///
+    /// let ctx = Context::new()?;
+    /// let (near, _far) = UnixStream::pair()?;
+    /// let fde = ctx.add_fd(&near, FdFlags::READ, |_ev, _fde, _flags| {})?;
+    /// let number = near.as_raw_fd();
+    /// fde.set_close_fn(move |fd| {
+    ///     assert_eq!(fd, number);
+    ///     drop(near); // not before the watch has ended
+    /// });
+    /// drop(fde);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_fd_set_close_fn")]
     pub fn set_close_fn(&self, close_fn: impl FnOnce(RawFd) + 'static) {
         if !self.0.freed.get() {

@@ -133,7 +133,7 @@ impl FdTable {
     /// it has no more or begins to repeat itself, and then each of those once.
     pub(crate) fn fetch(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         if self.stray {
-            self.rebuild()?;
+            self.rebuild();
         }
         if self.always.is_empty() {
             return self.wait(timeout);
@@ -301,10 +301,11 @@ impl FdTable {
 
     /// The number is not open: its events are disarmed (FD-3).
     fn disarm(&mut self, index: usize) {
-        let ring = &self.slots[index].ring;
-        let events: Vec<FdRef> = ring.iter().map(|(_, fde)| fde.clone()).collect();
-        for fde in &events {
-            self.note(fde, |fde| fde.note_flags(FdFlags::NONE));
+        // The one that was added last comes first, and mostly it is the only one that is armed.
+        while !self.slots[index].wants().is_empty() {
+            let armed = self.slots[index].ring.iter_back().find(|fde| !fde.watched().is_empty());
+            let Some(fde) = armed.cloned() else { break };
+            self.note(&fde, |fde| fde.note_flags(FdFlags::NONE));
         }
         self.forget(index);
         self.slots[index].refused = false;
@@ -377,15 +378,19 @@ impl FdTable {
 
     /// A new kernel object with what is wanted now. The only way to be rid of a file whose number was closed
     /// while a duplicate keeps it open: the kernel goes on to report it, and nothing can name it.
-    fn rebuild(&mut self) -> io::Result<()> {
-        self.reactor.reset()?;
+    fn rebuild(&mut self) {
+        // Without room for another kernel object, strays are passed over until there is.
+        if self.reactor.reset().is_err() {
+            return;
+        }
+        self.stray = false;
         self.fetched.clear();
         let indices: Vec<usize> = self.slots.iter().map(|(index, _)| index).collect();
         for index in indices {
             self.slots[index].registered = FdFlags::NONE;
-            self.tell(index, false)?;
+            if self.tell(index, false).is_err() {
+                self.disarm(index);
+            }
         }
-        self.stray = false;
-        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::list::Key;
+use crate::panics::Panics;
 use crate::slot::Slot;
 use crate::stack::bounded_drop;
 
@@ -39,6 +40,7 @@ use crate::stack::bounded_drop;
 /// assert_eq!(left.get(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "tevent_immediate")]
 #[must_use = "dropping an Immediate cancels it"]
 pub struct Immediate(ImmediateRef);
 
@@ -84,6 +86,8 @@ impl Immediate {
     /// Makes an immediate with its handler, not scheduled yet.
     ///
     /// The handler is given the context whose turn it is and the immediate itself.
+    ///
+    /// C equivalent: `tevent_create_immediate`. Spec: IM-1.
     #[doc(alias = "tevent_create_immediate")]
     #[track_caller]
     pub fn new(handler: impl Fn(&ContextRef, &ImmediateRef) + 'static) -> Self {
@@ -92,7 +96,8 @@ impl Immediate {
 
     /// Makes an immediate without a handler, for [`schedule_with`](ImmediateRef::schedule_with).
     ///
-    /// C equivalent: `tevent_create_immediate`, whose handler comes with each schedule.
+    /// C equivalent: `tevent_create_immediate`, whose handler comes with each schedule. Spec: IM-1.
+    #[doc(alias = "tevent_create_immediate")]
     #[track_caller]
     pub fn empty() -> Self {
         Immediate::build(Slot::<fn(&ContextRef, &ImmediateRef)>::from_option(None))
@@ -113,8 +118,10 @@ impl Immediate {
 impl Drop for Immediate {
     fn drop(&mut self) {
         self.0.0.freed.set(true);
-        self.0.reset();
-        self.0.0.handler.dismiss();
+        let mut panics = Panics::default();
+        panics.catch(|| self.0.reset());
+        panics.catch(|| self.0.0.handler.dismiss());
+        panics.resume();
     }
 }
 
@@ -122,11 +129,28 @@ impl ImmediateRef {
     /// Schedules the immediate's own handler: it runs in a coming turn, after all that were scheduled before.
     ///
     /// One that is scheduled already moves to the tail, also from another context's list. Without a handler
-    /// ([`Immediate::empty`]) this cancels, as in C. Nothing happens when the owner or the context is gone.
+    /// ([`Immediate::empty`]) this cancels, as in C, and so it does when the context is gone. When the owner is gone
+    /// nothing happens.
     ///
     /// Allocates nothing once the context's list has grown to its working size.
     ///
     /// C equivalent: `tevent_schedule_immediate`. Spec: IM-1, IM-2.
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    /// use tevent_core::{Context, Immediate};
+    ///
+    /// let ctx = Context::new()?;
+    /// let runs = Rc::new(Cell::new(0));
+    /// let count = Rc::clone(&runs);
+    /// let im = Immediate::new(move |_ev, _im| count.set(count.get() + 1));
+    /// im.schedule(&ctx);
+    /// im.schedule(&ctx); // only moves it to the tail
+    /// assert_eq!(runs.get(), 0); // never inside this call
+    /// ctx.loop_wait()?;
+    /// assert_eq!(runs.get(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Complexity
     /// O(1).
@@ -142,9 +166,25 @@ impl ImmediateRef {
 
     /// Schedules the immediate with a handler for this one time, in place of any it was scheduled with.
     ///
-    /// The handler is dropped after it ran, or when the immediate is cancelled, scheduled again or freed.
+    /// The handler is dropped after it ran, or when the immediate is cancelled, scheduled again or freed. When the
+    /// owner or the context is gone it is dropped at once. Each call allocates.
     ///
     /// C equivalent: `tevent_schedule_immediate`. Spec: IM-2.
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    /// use tevent_core::{Context, Immediate};
+    ///
+    /// let ctx = Context::new()?;
+    /// let im = Immediate::empty();
+    /// let got = Rc::new(Cell::new(""));
+    /// let (first, second) = (Rc::clone(&got), Rc::clone(&got));
+    /// im.schedule_with(&ctx, move |_ev, _im| first.set("first"));
+    /// im.schedule_with(&ctx, move |_ev, _im| second.set("second")); // in place of the first
+    /// ctx.loop_wait()?;
+    /// assert_eq!(got.get(), "second");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_schedule_immediate")]
     pub fn schedule_with(&self, ev: &ContextRef, handler: impl FnOnce(&ContextRef, &ImmediateRef) + 'static) {
         if self.0.freed.get() || ev.is_freed() {
@@ -159,6 +199,18 @@ impl ImmediateRef {
     /// this undoes what the handler has scheduled.
     ///
     /// C equivalent: scheduling with a `NULL` handler. Spec: IM-2.
+    ///
+    /// ```
+    /// use tevent_core::{Context, Immediate};
+    ///
+    /// let ctx = Context::new()?;
+    /// let im = Immediate::new(|_ev, _im| unreachable!("it was cancelled"));
+    /// im.schedule(&ctx);
+    /// im.reset();
+    /// assert!(!im.is_scheduled());
+    /// ctx.loop_wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reset(&self) {
         self.delist();
         self.replace_once(None);

@@ -93,6 +93,16 @@ impl<T> List<T> {
         })
     }
 
+    /// From back to front.
+    pub(crate) fn iter_back(&self) -> impl Iterator<Item = &T> {
+        let mut next = self.back;
+        std::iter::from_fn(move || {
+            let node = &self.nodes[next?];
+            next = node.before;
+            Some(&node.value)
+        })
+    }
+
     fn holds(&self, key: Key) -> bool {
         self.nodes.get(key.index).is_some_and(|node| node.generation == key.generation)
     }

@@ -9,6 +9,8 @@ use std::panic;
 /// the call that finished it. It is a type of our own, not [`std::panic::Location`], so that it can also
 /// name a line of a C program.
 ///
+/// C equivalent: `__location__`, the string `"file.c:line"`.
+///
 /// ```
 /// use tevent_core::Location;
 ///

@@ -9,6 +9,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 
 use crate::panics::Panics;
 
@@ -19,24 +20,31 @@ type Job = Box<dyn FnOnce()>;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    static LATER: RefCell<Later> = const { RefCell::new(Later { jobs: VecDeque::new(), fresh: 0 }) };
+    /// Without a destructor, because owners may be dropped by those of other thread-locals: it is empty, and has no room of
+    /// its own, whenever nothing is put off.
+    static LATER: RefCell<ManuallyDrop<Later>> = const { RefCell::new(ManuallyDrop::new(Later::new())) };
 }
 
 struct Later {
     jobs: VecDeque<Job>,
-    /// How many at the front were put off by the job that runs now: they come before what was put off earlier.
-    fresh: usize,
+    /// Put off by the job that runs now: they come before what was put off earlier.
+    fresh: VecDeque<Job>,
 }
 
 impl Later {
-    fn put_off(&mut self, job: Job) {
-        self.jobs.insert(self.fresh, job);
-        self.fresh += 1;
+    const fn new() -> Self {
+        Later { jobs: VecDeque::new(), fresh: VecDeque::new() }
     }
 
     fn next(&mut self) -> Option<Job> {
-        self.fresh = 0;
-        self.jobs.pop_front()
+        while let Some(job) = self.fresh.pop_back() {
+            self.jobs.push_front(job);
+        }
+        let next = self.jobs.pop_front();
+        if next.is_none() {
+            *self = Later::new();
+        }
+        next
     }
 }
 
@@ -45,13 +53,8 @@ pub(crate) fn bounded(job: impl FnOnce() + 'static) {
     if DEPTH.get() < LIMIT {
         let _level = Level::enter();
         job();
-        return;
-    }
-    let mut job: Option<Job> = Some(Box::new(job));
-    // While the thread ends its queue may be gone; then the job runs here.
-    let _ = LATER.try_with(|later| job.take().map(|job| later.borrow_mut().put_off(job)));
-    if let Some(job) = job {
-        job();
+    } else {
+        LATER.with_borrow_mut(|later| later.fresh.push_back(Box::new(job)));
     }
 }
 
@@ -72,10 +75,13 @@ pub fn drop_each<T: 'static>(values: impl IntoIterator<Item = T>) {
     panics.resume();
 }
 
-/// Drops a value of the user's, whose `Drop` may drop the next owner, and so on.
+/// Drops a value of the user's, whose `Drop` may drop the next owner, and so on. If that panics while the thread is
+/// unwinding the panic ends here, as a second one would abort the process.
 pub(crate) fn bounded_drop<T: 'static>(value: T) {
     if std::mem::needs_drop::<T>() {
-        bounded(move || drop(value));
+        let mut panics = Panics::default();
+        panics.catch(|| bounded(move || drop(value)));
+        panics.resume();
     }
 }
 
@@ -123,8 +129,7 @@ impl Drop for Level {
 
 fn work_off() {
     let mut panics = Panics::default();
-    let next = || LATER.try_with(|later| later.borrow_mut().next());
-    while let Ok(Some(job)) = next() {
+    while let Some(job) = LATER.with_borrow_mut(|later| later.next()) {
         panics.catch(job);
     }
     panics.resume();

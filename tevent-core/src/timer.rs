@@ -59,7 +59,7 @@ impl When {
             When::At(point) => Some(point),
             When::In(delay) => {
                 let now = ev.now();
-                Some(now.checked_add(delay).unwrap_or(now + Self::FAR))
+                Some(now.checked_add(delay).or(now.checked_add(Self::FAR)).unwrap_or(now))
             }
         }
     }
@@ -74,6 +74,7 @@ impl When {
 /// handler can keep it going with [`update`](TimerRef::update).
 ///
 /// C equivalent: `struct tevent_timer`. Spec: TIMER-1 to TIMER-8.
+#[doc(alias = "tevent_timer")]
 #[must_use = "dropping a Timer cancels it; `ctx.keep(timer)` lets it run"]
 pub struct Timer(TimerRef);
 
@@ -118,9 +119,6 @@ impl ContextRef {
     ///
     /// C equivalent: `tevent_add_timer`. Spec: TIMER-1 to TIMER-3.
     ///
-    /// # Complexity
-    /// O(log n) in the number of pending timers.
-    ///
     /// ```
     /// use std::time::Duration;
     /// use tevent_core::{Context, When};
@@ -138,6 +136,9 @@ impl ContextRef {
     /// assert_eq!(tick.tag(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Complexity
+    /// O(log n) in the number of pending timers.
     #[doc(alias = "tevent_add_timer")]
     #[track_caller]
     pub fn add_timer(
@@ -177,6 +178,21 @@ impl TimerRef {
     ///
     /// C equivalent: `tevent_update_timer`. Spec: TIMER-4, TIMER-8.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Backend, Context};
+    ///
+    /// let ctx = Context::builder().backend(Backend::Simulated { seed: 1 }).build()?;
+    /// let (minute, started) = (Duration::from_secs(60), ctx.now());
+    /// let idle = ctx.add_timer(minute, |_ev, _te, _now| {});
+    /// ctx.advance_clock(minute / 2);
+    /// assert!(idle.update(minute)); // something happened: a minute from now
+    /// ctx.loop_wait()?;
+    /// assert_eq!(ctx.now() - started, minute * 3 / 2);
+    /// assert!(!idle.update(minute)); // it is spent
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Complexity
     /// O(log n) in the number of pending timers.
     #[doc(alias = "tevent_update_timer")]
@@ -201,7 +217,20 @@ impl TimerRef {
         self.0.key.get().is_some()
     }
 
-    /// When it is due; `None` if it will not fire.
+    /// When it is due: [`When::Zero`] or [`When::At`], never `In`. `None` if it will not fire.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Context, When};
+    ///
+    /// let ctx = Context::new()?;
+    /// let at = ctx.now() + Duration::from_millis(1);
+    /// let timer = ctx.add_timer(at, |_ev, _te, _now| {});
+    /// assert_eq!(timer.due(), Some(When::At(at)));
+    /// ctx.loop_wait()?;
+    /// assert_eq!(timer.due(), None); // it has fired
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn due(&self) -> Option<When> {
         let ctx = self.0.ctx.borrow();

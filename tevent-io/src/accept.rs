@@ -23,6 +23,25 @@ pub struct Accept {
 /// the report and the accept would block this one.
 ///
 /// C equivalent: `accept_send`. Spec: IO-4.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use tevent_core::Context;
+/// use tevent_io::{Address, Stream, accept_recv, accept_send, connect_recv, connect_send};
+///
+/// let ctx = Context::new()?;
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let address = Address::from(listener.local_addr()?);
+/// let accepting = accept_send(&ctx, &Stream::new(listener));
+/// let client = address.socket()?;
+/// let connecting = connect_send(&ctx, &client, &address);
+/// accepting.poll(&ctx)?;
+/// let server = Stream::new(accept_recv(accepting)?);
+/// # connecting.poll(&ctx)?;
+/// # connect_recv(connecting)?;
+/// assert_eq!(server.writes(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[track_caller]
 pub fn accept_send(ev: &ContextRef, listener: &Stream) -> Req<Accept> {
     let req = Req::create(Accept { listener: listener.clone(), accepted: None });
@@ -42,12 +61,10 @@ pub fn accept_send(ev: &ContextRef, listener: &Stream) -> Req<Accept> {
 /// C equivalent: `accept_recv`. Spec: IO-4.
 ///
 /// # Errors
-/// What the system call gave, such as `EMFILE`.
-///
-/// # Panics
-/// Never: a request that is done has accepted.
+/// What the system call gave, such as `EMFILE`; `EINVAL` when somebody else called the request done.
 pub fn accept_recv(req: Req<Accept>) -> Result<OwnedFd, ReqError> {
-    req.recv(|s| s.accepted.take().expect("done means accepted"))
+    let accepted = req.recv(|s| s.accepted.take())?;
+    accepted.ok_or_else(|| req_error(Errno::INVAL))
 }
 
 impl Accept {

@@ -41,7 +41,21 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// An unconnected stream socket of the right kind, close-on-exec.
+    /// Makes an unconnected stream socket of the right kind, close-on-exec, for
+    /// [`connect_send`](crate::connect_send). It is in blocking mode.
+    ///
+    /// C equivalent: `socket(family, SOCK_STREAM, 0)`.
+    ///
+    /// ```
+    /// use std::path::PathBuf;
+    /// use tevent_io::Address;
+    ///
+    /// let address = Address::from(PathBuf::from("/run/daemon.sock"));
+    /// let stream = address.socket()?; // nobody is asked yet whether that exists
+    /// assert_eq!(address.to_string(), "/run/daemon.sock");
+    /// assert_eq!(stream.writes(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the process has too many open files, or the kernel does not know the kind.

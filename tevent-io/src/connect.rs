@@ -58,7 +58,7 @@ pub fn connect_send(ev: &ContextRef, stream: &Stream, address: &Address) -> Req<
 /// C equivalent: `async_connect_recv`. Spec: IO-3.
 ///
 /// # Errors
-/// What the connection failed with, such as `ECONNREFUSED`.
+/// What the connection failed with, such as `ECONNREFUSED`; `EAGAIN` from a Unix listener whose backlog is full.
 #[doc(alias = "async_connect_recv")]
 pub fn connect_recv(req: Req<Connect>) -> Result<(), ReqError> {
     req.recv(|_state| ())

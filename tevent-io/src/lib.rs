@@ -25,7 +25,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! All of them work on blocking and non-blocking sockets alike and never block; none raises `SIGPIPE` on a socket.
+//! All of them work on blocking and non-blocking sockets alike. None blocks (of listeners that several processes share
+//! see [`accept_send`]), and none raises `SIGPIPE` on a socket.
 
 mod accept;
 mod address;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::RecvFlags;
 use tevent_core::{FdSource, ReqError};
 
@@ -30,7 +30,25 @@ struct Inner {
 
 /// A writer ended after part of its bytes, so that nothing more can be written to its stream.
 ///
-/// It is the [cause](ReqError::cause) of the error, `EPIPE`, with which the writers behind it fail.
+/// It is the [cause](ReqError::cause) of the error, `EPIPE`, with which the writers behind it fail. C has no
+/// equivalent: there the next writer goes on in the middle of the frame.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use tevent_core::Context;
+/// use tevent_io::{Stream, StreamBroken, writev_recv, writev_send};
+/// use tevent_queue::Queue;
+///
+/// let (ctx, queue) = (Context::new()?, Queue::create("near"));
+/// let (near, _far) = UnixStream::pair()?;
+/// let stream = Stream::new(near);
+/// drop(writev_send(&ctx, Some(&queue), &stream, false, vec![vec![0; 8 << 20]])); // part of it was written
+/// let next = writev_send(&ctx, Some(&queue), &stream, false, vec!["frame"]);
+/// next.poll(&ctx)?;
+/// let error = writev_recv(next).expect_err("the stream is broken");
+/// assert!(error.cause().is_some_and(|cause| cause.is::<StreamBroken>()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamBroken {
     written: usize,
@@ -85,7 +103,7 @@ impl Stream {
     /// let reader = stream.clone();
     /// let _fde = ctx.add_fd(&stream, FdFlags::READ, move |_ev, fde, _flags| {
     ///     let mut buffer = [0; 100];
-    ///     assert_eq!(reader.try_read(&mut buffer).unwrap(), 5);
+    ///     assert!(matches!(reader.try_read(&mut buffer), Ok(5)));
     ///     fde.set_flags(FdFlags::NONE);
     /// })?;
     /// far.write_all(b"hello")?;
@@ -103,18 +121,62 @@ impl Stream {
     }
 
     /// Why nothing more can be written, if a writer ended in the middle of its bytes.
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use tevent_core::Context;
+    /// use tevent_io::{Stream, writev_send};
+    /// use tevent_queue::Queue;
+    ///
+    /// let (ctx, queue) = (Context::new()?, Queue::create("near"));
+    /// let (near, _far) = UnixStream::pair()?;
+    /// let stream = Stream::new(near);
+    /// let req = writev_send(&ctx, Some(&queue), &stream, false, vec![vec![0; 8 << 20]]);
+    /// assert_eq!(stream.broken(), None); // it waits for room
+    /// drop(req);
+    /// assert_eq!(stream.broken().map(|b| b.progress().1), Some(8 << 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn broken(&self) -> Option<StreamBroken> {
         self.0.broken.borrow().clone()
     }
 
     /// How many writes the kernel took bytes from, since the stream was made.
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use tevent_core::Context;
+    /// use tevent_io::{Stream, writev_recv, writev_send};
+    ///
+    /// let ctx = Context::new()?;
+    /// let (near, _far) = UnixStream::pair()?;
+    /// let stream = Stream::new(near);
+    /// let req = writev_send(&ctx, None, &stream, false, vec!["one ", "two"]);
+    /// req.poll(&ctx)?;
+    /// assert_eq!((writev_recv(req)?, stream.writes()), (7, 1)); // both buffers in one call
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.0.writes.get()
     }
 
     /// How many of the [writes](Self::writes) took only a part of what the writer still had.
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use tevent_core::Context;
+    /// use tevent_io::{Stream, writev_send};
+    /// use tevent_queue::Queue;
+    ///
+    /// let (ctx, queue) = (Context::new()?, Queue::create("near"));
+    /// let (near, _far) = UnixStream::pair()?;
+    /// let stream = Stream::new(near);
+    /// let _req = writev_send(&ctx, Some(&queue), &stream, false, vec![vec![0; 8 << 20]]);
+    /// assert_eq!(stream.partial_writes(), 1); // more than the socket's buffer holds
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn partial_writes(&self) -> u64 {
         self.0.partial_writes.get()
@@ -134,7 +196,8 @@ impl Stream {
 /// For files that are no sockets: such a read takes what is there.
 fn read_if_ready(file: impl AsFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
     let mut files = [PollFd::new(&file, PollFlags::IN)];
-    if rustix::event::poll(&mut files, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? == 0 {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if retry_on_intr(|| rustix::event::poll(&mut files, Some(&at_once)))? == 0 {
         return Err(Errno::AGAIN);
     }
     rustix::io::read(&file, buffer)

@@ -54,13 +54,29 @@ impl<B> fmt::Debug for Writev<B> {
 /// [`cancel`](ReqRef::cancel) works until the first byte is written: the request leaves the queue and finishes with
 /// `ECANCELED`, its callback deferred. After that it is refused.
 ///
-/// Never blocks on a socket or a pipe, whatever its mode, and raises no `SIGPIPE` on a socket. No bytes at all are done
-/// when their turn comes.
+/// Never blocks on a socket or a pipe, whatever its mode, and raises no `SIGPIPE` on a socket. A request to write no
+/// bytes at all is done when its turn comes, without a queue when the stream is ready.
 ///
 /// C equivalent: `writev_send`. Spec: IO-1.
 ///
 /// The request fails with `EPIPE` when the peer has hung up, the stream has failed, or (where asked for) the peer has
 /// sent something; else with the error of the system call.
+///
+/// ```
+/// use std::{io::Read, os::unix::net::UnixStream};
+/// use tevent_core::Context;
+/// use tevent_io::{Stream, writev_recv, writev_send};
+///
+/// let ctx = Context::new()?;
+/// let (near, mut far) = UnixStream::pair()?;
+/// let req = writev_send(&ctx, None, &Stream::new(near), false, vec!["head ", "body"]);
+/// req.poll(&ctx)?;
+/// assert_eq!(writev_recv(req)?, 9);
+/// let mut text = [0; 9];
+/// far.read_exact(&mut text)?;
+/// assert_eq!(&text, b"head body");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[track_caller]
 pub fn writev_send<B: AsRef<[u8]> + 'static>(
     ev: &ContextRef,

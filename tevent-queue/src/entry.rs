@@ -15,6 +15,7 @@ use crate::queue::QueueRef;
 /// request, `drop(req.take(&entry))`.
 ///
 /// C equivalent: `struct tevent_queue_entry`. Spec: QUEUE-3, QUEUE-5.
+#[doc(alias = "tevent_queue_entry")]
 #[must_use = "dropping a QueueEntry leaves the queue"]
 pub struct QueueEntry(QueueEntryRef);
 
@@ -76,7 +77,8 @@ impl QueueEntryRef {
         self.0.queued.borrow().is_some()
     }
 
-    /// Whether its trigger has been called, or would have been for a blocker: its turn has come.
+    /// Whether its turn has come: its trigger has been called, or it is a blocker that has reached the head. False
+    /// again after [`untrigger`](Self::untrigger).
     #[must_use]
     pub fn is_triggered(&self) -> bool {
         self.0.triggered.get()
@@ -85,6 +87,24 @@ impl QueueEntryRef {
     /// Takes back that the entry was triggered, so that it can be triggered again once the queue is started.
     ///
     /// C equivalent: `tevent_queue_entry_untrigger`. Spec: QUEUE-8.
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    /// use tevent_core::{Context, Req};
+    /// use tevent_queue::Queue;
+    ///
+    /// let (ctx, queue) = (Context::new()?, Queue::create("socket"));
+    /// let (req, tries) = (Req::create(()), Rc::new(Cell::new(0)));
+    /// let count = Rc::clone(&tries);
+    /// let entry = queue.add_entry(&ctx, &req, move |_req| count.set(count.get() + 1))?;
+    /// ctx.loop_wait()?;
+    /// queue.stop(); // the connection is lost
+    /// entry.untrigger();
+    /// queue.start(); // it is back: the same request tries again
+    /// ctx.loop_wait()?;
+    /// assert_eq!(tries.get(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Panics
     /// Unless the entry is the head of a stopped queue.

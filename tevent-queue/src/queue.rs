@@ -18,6 +18,19 @@ use crate::entry::{QueueEntry, QueueEntryRef, Trigger};
 /// All its methods are those of [`QueueRef`], to which it derefs; `queue.clone()` gives such a Ref.
 ///
 /// C equivalent: `struct tevent_queue`. Spec: QUEUE-1 to QUEUE-10.
+///
+/// ```
+/// use tevent_core::Context;
+/// use tevent_queue::{Queue, wait_send};
+///
+/// let (ctx, queue) = (Context::new()?, Queue::create("socket"));
+/// let waiting = wait_send(&ctx, &queue);
+/// drop(queue);
+/// ctx.loop_wait()?;
+/// assert!(waiting.is_in_progress()); // its turn never comes
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "tevent_queue")]
 #[must_use = "dropping a Queue removes all its entries"]
 pub struct Queue(QueueRef);
 
@@ -105,11 +118,32 @@ impl QueueRef {
     /// loop `ev`, never inside this call.
     ///
     /// The entry belongs to the request: it leaves the queue when the request is freed, and the next one's turn comes.
+    /// It stays when the result is taken by a Ref ([`ReqRef::received`]).
     ///
-    /// C equivalent: `tevent_queue_add`. Spec: QUEUE-2, QUEUE-3.
+    /// C equivalent: `tevent_queue_add`. Spec: QUEUE-2, QUEUE-3, REQ-16.
+    ///
+    /// ```
+    /// use tevent_core::{Context, Req};
+    /// use tevent_queue::Queue;
+    ///
+    /// let (ctx, queue) = (Context::new()?, Queue::create("socket"));
+    /// let req = Req::create(());
+    /// queue.add(&ctx, &req, |req| {
+    ///     req.done();
+    /// })?;
+    /// assert!(req.is_in_progress()); // its turn comes in a turn of the loop
+    /// req.poll(&ctx)?;
+    /// assert_eq!(queue.len(), 1); // it holds the queue until it is freed
+    /// drop(req);
+    /// assert!(queue.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the queue has been freed.
+    ///
+    /// # Complexity
+    /// O(log n) in the length of the queue, also to leave it.
     #[doc(alias = "tevent_queue_add")]
     #[track_caller]
     pub fn add<S>(
@@ -125,6 +159,19 @@ impl QueueRef {
     /// `drop(req.take(&entry))`.
     ///
     /// C equivalent: `tevent_queue_add_entry`. Spec: QUEUE-5.
+    ///
+    /// ```
+    /// use tevent_core::{Context, Req};
+    /// use tevent_queue::Queue;
+    ///
+    /// let (ctx, queue) = (Context::new()?, Queue::create("socket"));
+    /// let req = Req::create(());
+    /// let entry = queue.add_entry(&ctx, &req, |_req| unreachable!("it leaves before its turn"))?;
+    /// drop(req.take(&entry));
+    /// assert!(queue.is_empty() && req.is_in_progress());
+    /// ctx.loop_wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the queue has been freed.
@@ -146,6 +193,23 @@ impl QueueRef {
     /// [`defer_callback`](ReqRef::defer_callback) set.
     ///
     /// C equivalent: `tevent_queue_add_optimize_empty`. Spec: QUEUE-4.
+    ///
+    /// ```
+    /// use tevent_core::{Context, Req};
+    /// use tevent_queue::Queue;
+    ///
+    /// let (ctx, queue) = (Context::new()?, Queue::create("socket"));
+    /// let (first, second) = (Req::create(()), Req::create(()));
+    /// for req in [&first, &second] {
+    ///     req.defer_callback(&ctx);
+    ///     queue.add_optimize_empty(&ctx, req, |req| {
+    ///         req.done();
+    ///     })?;
+    /// }
+    /// assert!(!first.is_in_progress()); // the queue was empty: done inside the call
+    /// assert!(second.is_in_progress()); // it has to wait for its turn
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the queue has been freed.
@@ -171,6 +235,23 @@ impl QueueRef {
     ///
     /// C equivalent: `tevent_queue_add` without a trigger. Spec: QUEUE-6.
     ///
+    /// ```
+    /// use tevent_core::{Context, Req};
+    /// use tevent_queue::Queue;
+    ///
+    /// let (ctx, queue) = (Context::new()?, Queue::create("socket"));
+    /// let (holder, req) = (Req::create(()), Req::create(()));
+    /// let blocker = queue.add_blocker(&ctx, &holder)?;
+    /// queue.add(&ctx, &req, |req| {
+    ///     req.done();
+    /// })?;
+    /// ctx.loop_wait()?;
+    /// assert!(blocker.is_triggered() && req.is_in_progress());
+    /// drop(holder.take(&blocker));
+    /// req.poll(&ctx)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the queue has been freed.
     #[doc(alias = "tevent_queue_add")]
@@ -179,15 +260,33 @@ impl QueueRef {
         self.append(req, QueueEntry::new(ev, None))
     }
 
-    /// Triggers no more. An entry that is triggered goes on.
+    /// Triggers no more, until [`start`](Self::start). An entry that is triggered goes on. Entries can join and leave.
     ///
     /// C equivalent: `tevent_queue_stop`. Spec: QUEUE-7.
+    ///
+    /// ```
+    /// use tevent_core::{Context, Req};
+    /// use tevent_queue::Queue;
+    ///
+    /// let (ctx, queue) = (Context::new()?, Queue::create("socket"));
+    /// let req = Req::create(());
+    /// queue.stop();
+    /// queue.add(&ctx, &req, |req| {
+    ///     req.done();
+    /// })?;
+    /// ctx.loop_wait()?;
+    /// assert!(req.is_in_progress() && !queue.is_running());
+    /// queue.start();
+    /// req.poll(&ctx)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_queue_stop")]
     pub fn stop(&self) {
         self.0.running.set(false);
     }
 
-    /// Goes on: the head's turn comes in a turn of its loop, if it has not come before.
+    /// Goes on: the head's turn comes in a turn of its loop, never inside this call, if it has not come before. Nothing
+    /// happens when the queue runs already or has been freed. See [`stop`](Self::stop) for an example.
     ///
     /// C equivalent: `tevent_queue_start`. Spec: QUEUE-7.
     #[doc(alias = "tevent_queue_start")]
@@ -199,7 +298,7 @@ impl QueueRef {
 
     /// Whether the queue runs.
     ///
-    /// C equivalent: `tevent_queue_running`.
+    /// C equivalent: `tevent_queue_running`. Spec: QUEUE-1, QUEUE-7.
     #[doc(alias = "tevent_queue_running")]
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -209,6 +308,19 @@ impl QueueRef {
     /// How many entries there are, the running head too.
     ///
     /// C equivalent: `tevent_queue_length`. Spec: QUEUE-1.
+    ///
+    /// ```
+    /// use tevent_core::Context;
+    /// use tevent_queue::{Queue, wait_send};
+    ///
+    /// let (ctx, queue) = (Context::new()?, Queue::create("socket"));
+    /// let (head, _next) = (wait_send(&ctx, &queue), wait_send(&ctx, &queue));
+    /// head.poll(&ctx)?;
+    /// assert_eq!(queue.len(), 2); // the head is done, and still counts
+    /// drop(head);
+    /// assert_eq!(queue.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_queue_length")]
     #[must_use]
     pub fn len(&self) -> usize {

@@ -47,6 +47,18 @@ pub fn wait_send(ev: &ContextRef, queue: &QueueRef) -> Req<QueueWait> {
 ///
 /// C equivalent: `tevent_queue_wait_recv`, which leaves the freeing to its caller. Spec: QUEUE-10.
 ///
+/// ```
+/// use tevent_core::Context;
+/// use tevent_queue::{Queue, wait_recv, wait_send};
+///
+/// let (ctx, queue) = (Context::new()?, Queue::create("exclusive"));
+/// let req = wait_send(&ctx, &queue);
+/// req.poll(&ctx)?;
+/// wait_recv(req)?;
+/// assert!(queue.is_empty()); // the turn is over
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Why the wait failed: the queue had been freed, or the request was given an end time.
 #[doc(alias = "tevent_queue_wait_recv")]

@@ -26,11 +26,10 @@ impl SimClock {
         Rc::new(SimClock { now: Cell::new(Instant::now()), holds: Cell::new(0) })
     }
 
-    pub(crate) fn advance(&self, by: Duration) {
-        // A wait that the clock cannot hold ends at no point that could be named: it stays.
-        if let Some(later) = self.now.get().checked_add(by) {
-            self.now.set(later);
-        }
+    /// Says whether the clock can hold that time; otherwise it stays.
+    pub(crate) fn advance(&self, by: Duration) -> bool {
+        let later = self.now.get().checked_add(by);
+        later.inspect(|later| self.now.set(*later)).is_some()
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -152,14 +151,13 @@ impl Reactor for Sim {
             self.clock.advance(started.elapsed());
             looked?;
         } else if !ready {
-            let Some(timeout) = timeout else {
-                return Err(io::Error::new(
-                    io::ErrorKind::Deadlock,
-                    "the simulated loop would wait for ever: nothing is ready, and nothing can make it so",
-                ));
-            };
-            self.clock.advance(timeout);
-            return Ok(());
+            if timeout.is_some_and(|timeout| self.clock.advance(timeout)) {
+                return Ok(());
+            }
+            return Err(io::Error::new(
+                io::ErrorKind::Deadlock,
+                "the simulated loop would wait for ever: nothing is ready, and nothing can make it so",
+            ));
         }
         self.collect(reports);
         Ok(())

@@ -21,7 +21,19 @@ impl<S: 'static> ReqRef<S> {
     /// dropping the request included. On a request that has finished already it is not called by itself: that is
     /// what `post` is for.
     ///
-    /// C equivalent: `tevent_req_set_callback`.
+    /// C equivalent: `tevent_req_set_callback`. Spec: REQ-2, REQ-8.
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    /// use tevent_core::{Req, ReqState};
+    ///
+    /// let seen = Rc::new(Cell::new(None));
+    /// let see = Rc::clone(&seen);
+    /// let req = Req::create(());
+    /// req.set_callback(move |req| see.set(Some(req.state())));
+    /// req.done();
+    /// assert_eq!(seen.get(), Some(ReqState::Done)); // it ran inside `done`
+    /// ```
     #[doc(alias = "tevent_req_set_callback")]
     pub fn set_callback(&self, callback: impl Fn(&ReqRef<S>) + 'static) {
         self.replace_callback(Callback::Every(Rc::new(callback)));
@@ -33,9 +45,24 @@ impl<S: 'static> ReqRef<S> {
         self.0.callback.borrow().is_some()
     }
 
-    /// Calls the callback now, without a change of the state.
+    /// Calls the callback now, without a change of the state. One of [`add_subreq`](Self::add_subreq) takes the request
+    /// by value, finished or not, and so runs once.
     ///
     /// C equivalent: `tevent_req_notify_callback`. Spec: REQ-16.
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    /// use tevent_core::Req;
+    ///
+    /// let calls = Rc::new(Cell::new(0));
+    /// let count = Rc::clone(&calls);
+    /// let req = Req::create(());
+    /// req.set_callback(move |_req| count.set(count.get() + 1));
+    /// req.notify_callback(); // "there is progress"
+    /// assert!(req.is_in_progress());
+    /// req.done();
+    /// assert_eq!(calls.get(), 2);
+    /// ```
     #[doc(alias = "tevent_req_notify_callback")]
     pub fn notify_callback(&self) {
         let req = self.clone();
@@ -45,10 +72,27 @@ impl<S: 'static> ReqRef<S> {
     /// Runs the callback from an immediate, in a later turn. Cleanup has run by then, if the request has finished.
     ///
     /// It is how a request that finished inside its own `_send` function reaches the callback that the caller sets
-    /// only after that has returned; there, use [`Req::post`](crate::Req::post). Posting a request in progress calls back while it is
-    /// still in progress.
+    /// only after that has returned; there, use [`Req::post`](crate::Req::post). Posting a request in progress calls
+    /// back while it is still in progress. A second post before the callback ran only moves it to the tail. Nothing
+    /// happens when the result was taken, or when the request or the context is freed before that turn.
     ///
     /// C equivalent: `tevent_req_post`. Spec: REQ-4.
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    /// use tevent_core::{Context, Req};
+    ///
+    /// let ctx = Context::new()?;
+    /// let req = Req::create(());
+    /// req.done(); // nobody is called: no callback is set
+    /// let called = Rc::new(Cell::new(false));
+    /// let call = Rc::clone(&called);
+    /// req.set_callback(move |_req| call.set(true));
+    /// req.clone().post(&ctx); // by a Ref, so that the owner stays
+    /// ctx.loop_once()?;
+    /// assert!(called.get());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_req_post")]
     pub fn post(&self, ev: &ContextRef) {
         if self.state() == ReqState::Received {
@@ -63,9 +107,27 @@ impl<S: 'static> ReqRef<S> {
         trigger.schedule(ev);
     }
 
-    /// Makes the next finish [`post`](Self::post) instead of calling back at once. One time.
+    /// Makes the next finish [`post`](Self::post) instead of calling back at once. One time. If the context is gone by
+    /// the finish, the callback does not run.
     ///
     /// C equivalent: `tevent_req_defer_callback`. Spec: REQ-5.
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    /// use tevent_core::{Context, Req};
+    ///
+    /// let ctx = Context::new()?;
+    /// let called = Rc::new(Cell::new(false));
+    /// let call = Rc::clone(&called);
+    /// let req = Req::create(());
+    /// req.set_callback(move |_req| call.set(true));
+    /// req.defer_callback(&ctx);
+    /// req.done();
+    /// assert!(!called.get()); // not inside `done`
+    /// ctx.loop_once()?;
+    /// assert!(called.get());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_req_defer_callback")]
     pub fn defer_callback(&self, ev: &ContextRef) {
         if !self.is_freed() {
@@ -80,6 +142,19 @@ impl<S: 'static> ReqRef<S> {
     /// before the callback. It can work on the state.
     ///
     /// C equivalent: `tevent_req_set_cleanup_fn`. Spec: REQ-3.
+    ///
+    /// ```
+    /// use std::{cell::RefCell, rc::Rc};
+    /// use tevent_core::{Req, ReqState};
+    ///
+    /// let log = Rc::new(RefCell::new(Vec::new()));
+    /// let note = Rc::clone(&log);
+    /// let req = Req::create(());
+    /// req.set_cleanup_fn(move |_req, state| note.borrow_mut().push(state));
+    /// req.done();
+    /// drop(req);
+    /// assert_eq!(*log.borrow(), [ReqState::Done, ReqState::Received]);
+    /// ```
     #[doc(alias = "tevent_req_set_cleanup_fn")]
     pub fn set_cleanup_fn(&self, cleanup: impl Fn(&ReqRef<S>, ReqState) + 'static) {
         if self.state() != ReqState::Received {
@@ -88,9 +163,21 @@ impl<S: 'static> ReqRef<S> {
     }
 
     /// Sets what [`cancel`](Self::cancel) asks: true means that the request will finish because of it, normally with
-    /// `ECANCELED`.
+    /// `ECANCELED`. It replaces an earlier one. It may finish the request itself, and can work on the state.
     ///
     /// C equivalent: `tevent_req_set_cancel_fn`. Spec: REQ-7.
+    ///
+    /// ```
+    /// use tevent_core::{Req, ReqError};
+    ///
+    /// let req = Req::create("not begun");
+    /// req.set_cancel_fn(|req| {
+    ///     let untouched = req.with_state(|s| *s == "not begun") == Some(true);
+    ///     untouched && req.error(ReqError::new(125)) // ECANCELED
+    /// });
+    /// assert!(req.cancel());
+    /// assert_eq!(req.recv(|_state| ()), Err(ReqError::new(125)));
+    /// ```
     #[doc(alias = "tevent_req_set_cancel_fn")]
     pub fn set_cancel_fn(&self, cancel: impl Fn(&ReqRef<S>) -> bool + 'static) {
         if self.state() != ReqState::Received {
@@ -102,6 +189,14 @@ impl<S: 'static> ReqRef<S> {
     /// Asks the request to end early. False means that it cannot, or has no cancel function.
     ///
     /// C equivalent: `tevent_req_cancel`. Spec: REQ-7.
+    ///
+    /// ```
+    /// use tevent_core::Req;
+    ///
+    /// let req = Req::create(());
+    /// assert!(!req.cancel()); // it has no cancel function
+    /// assert!(req.is_in_progress());
+    /// ```
     #[doc(alias = "tevent_req_cancel")]
     pub fn cancel(&self) -> bool {
         let cancel = self.0.cancel.borrow().clone();

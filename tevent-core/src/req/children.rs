@@ -15,9 +15,27 @@ use crate::timer::{TimerRef, When};
 
 impl<S: 'static> ReqRef<S> {
     /// Watches a file for this request; the event goes when the request is received or freed. The handler is given
-    /// the request and the flags, else see [`ContextRef::add_fd`].
+    /// the request and the flags, else see [`ContextRef::add_fd`]. On a request that was received or freed already the
+    /// event goes at once.
     ///
-    /// C equivalent: `tevent_add_fd(ev, state, fd, flags, handler, req)`.
+    /// C equivalent: `tevent_add_fd(ev, state, fd, flags, handler, req)`. Spec: REQ-12.
+    ///
+    /// ```
+    /// use std::{io::Write, os::unix::net::UnixStream};
+    /// use tevent_core::{Context, FdFlags, Req};
+    ///
+    /// let ctx = Context::new()?;
+    /// let (near, mut far) = UnixStream::pair()?;
+    /// let req = Req::create(());
+    /// req.add_fd(&ctx, &near, FdFlags::READ, |req, _flags| {
+    ///     req.done();
+    /// })?;
+    /// far.write_all(b"x")?;
+    /// req.poll(&ctx)?;
+    /// drop(req); // and with it the watch
+    /// ctx.loop_wait()?; // nothing is left to wait for
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`ContextRef::add_fd`].
@@ -37,9 +55,25 @@ impl<S: 'static> ReqRef<S> {
     }
 
     /// Adds a timer for this request; it goes when it has fired, or when the request is received or freed. The handler
-    /// is given the request, the timer and the time, else see [`ContextRef::add_timer`].
+    /// is given the request, the timer and the time, else see [`ContextRef::add_timer`]. On a request that was received
+    /// or freed already it goes at once.
     ///
-    /// C equivalent: `tevent_add_timer(ev, state, when, handler, req)`.
+    /// C equivalent: `tevent_add_timer(ev, state, when, handler, req)`. Spec: REQ-12.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Context, Req};
+    ///
+    /// let ctx = Context::new()?;
+    /// let req = Req::create(0);
+    /// req.add_timer(&ctx, Duration::from_millis(1), |req, _te, _now| {
+    ///     req.with_state(|s| *s = 7);
+    ///     req.done();
+    /// });
+    /// req.poll(&ctx)?;
+    /// assert_eq!(req.recv(|s| *s)?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_add_timer")]
     #[track_caller]
     pub fn add_timer(
@@ -55,9 +89,26 @@ impl<S: 'static> ReqRef<S> {
     }
 
     /// Makes an immediate for this request, not scheduled yet; it goes when the request is received or freed. The
-    /// handler is given the request, else see [`Immediate::new`].
+    /// handler is given the request, else see [`Immediate::new`]. On a request that was received or freed already it
+    /// goes at once.
     ///
-    /// C equivalent: `tevent_create_immediate(state)`.
+    /// C equivalent: `tevent_create_immediate(state)`. Spec: REQ-12.
+    ///
+    /// ```
+    /// use tevent_core::{Context, Req};
+    ///
+    /// let ctx = Context::new()?;
+    /// let req = Req::create(());
+    /// let im = req.add_immediate(|req| {
+    ///     req.done();
+    /// });
+    /// im.schedule(&ctx);
+    /// req.poll(&ctx)?;
+    /// drop(req);
+    /// im.schedule(&ctx); // it went with the request: nothing happens
+    /// assert!(!im.is_scheduled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_create_immediate")]
     #[track_caller]
     pub fn add_immediate(&self, handler: impl Fn(&ReqRef<S>) + 'static) -> ImmediateRef {
@@ -72,7 +123,7 @@ impl<S: 'static> ReqRef<S> {
     /// waits until that has returned. If the sub-request has finished already it is posted, on the context that it or
     /// this request was last told of; where neither knows one, the callback runs before this returns.
     ///
-    /// C equivalent: `tevent_req_set_callback(subreq, callback, req)`, with `talloc_steal` to the state.
+    /// C equivalent: `tevent_req_set_callback(subreq, callback, req)`, with `talloc_steal` to the state. Spec: REQ-12.
     ///
     /// ```
     /// use tevent_core::{Context, Req, When, wakeup_recv, wakeup_send};
@@ -111,9 +162,19 @@ impl<S: 'static> ReqRef<S> {
     }
 
     /// Keeps an owner as long as the request lives, and gives its Ref. It stays when the result is taken, and goes
-    /// when the request is freed.
+    /// when the request is freed. One that is freed already drops it at once.
     ///
-    /// C equivalent: `talloc_steal(req, owner)`.
+    /// C equivalent: `talloc_steal(req, owner)`. Spec: REQ-12, REQ-16.
+    ///
+    /// ```
+    /// use tevent_core::{Immediate, Req};
+    ///
+    /// let req = Req::create(());
+    /// let im = req.keep(Immediate::new(|_ev, _im| {}));
+    /// req.received(); // takes the result
+    /// assert!(req.take(&im).is_some()); // still kept
+    /// ```
+    #[doc(alias = "talloc_steal")]
     pub fn keep<O>(&self, owner: O) -> O::Target
     where
         O: Deref + 'static,
@@ -124,6 +185,20 @@ impl<S: 'static> ReqRef<S> {
 
     /// Gives back an owner that the request has, whether it was added or kept; `None` if it does not. C code frees a
     /// child early all the time; here that is `drop(req.take(&child))`.
+    ///
+    /// C equivalent: `talloc_steal` to another parent; `drop(req.take(&child))` is `talloc_free(child)`.
+    ///
+    /// ```
+    /// use tevent_core::{Context, Req, When, wakeup_send};
+    ///
+    /// let ctx = Context::new()?;
+    /// let req = Req::create(());
+    /// let subreq = req.add_subreq(wakeup_send(&ctx, When::Zero), |_req, _subreq| unreachable!());
+    /// drop(req.take(&subreq)); // ends it, and its callback never runs
+    /// ctx.loop_wait()?;
+    /// assert!(req.is_in_progress());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn take<R: ChildRef>(&self, child: &R) -> Option<R::Owner> {
         let homes = [&self.0.of_state, &self.0.of_request];
         homes.into_iter().find_map(|home| home.get()?.take(child))

@@ -7,10 +7,25 @@ use crate::stack::{bounded, bounded_drop};
 impl<S: 'static> Req<S> {
     /// Takes the result and frees the request: the body of a `_recv` function.
     ///
-    /// When the request is done, `take` is given the state, and what it returns is the result.
+    /// When the request is done, `take` is given the state, and what it returns is the result. Otherwise it is not
+    /// called, and the request is freed all the same.
     ///
     /// C equivalent: `tevent_req_is_error`, then the outputs from the state, then `tevent_req_received`, and the
-    /// caller's `TALLOC_FREE(subreq)`.
+    /// caller's `TALLOC_FREE(subreq)`. Spec: REQ-8, REQ-9.
+    ///
+    /// ```
+    /// use tevent_core::{Req, ReqError};
+    ///
+    /// fn answer_recv(req: Req<String>) -> Result<String, ReqError> {
+    ///     req.recv(std::mem::take)
+    /// }
+    ///
+    /// let (good, bad) = (Req::create(String::from("yes")), Req::create(String::new()));
+    /// good.done();
+    /// bad.error(ReqError::new(2));
+    /// assert_eq!(answer_recv(good), Ok("yes".to_string()));
+    /// assert_eq!(answer_recv(bad), Err(ReqError::new(2)));
+    /// ```
     ///
     /// # Errors
     /// Why the request failed; in progress reads as an error (REQ-9).
@@ -22,6 +37,8 @@ impl<S: 'static> Req<S> {
     pub fn recv<T>(self, take: impl FnOnce(&mut S) -> T) -> Result<T, ReqError> {
         self.result()?;
         let taken = self.with_state(take);
+        // Before the result is made: one that is made already would leak if this panics.
+        drop(self);
         taken.ok_or(ReqError::plain(ReqState::Received, 0))
     }
 }
@@ -49,6 +66,16 @@ impl<S: 'static> ReqRef<S> {
     /// [`Req::recv`] does this by freeing the request; a Ref needs it where somebody else owns.
     ///
     /// C equivalent: `tevent_req_received`. Spec: REQ-8, REQ-16.
+    ///
+    /// ```
+    /// use tevent_core::{Req, ReqState};
+    ///
+    /// let req = Req::create(vec![0; 4096]);
+    /// req.done();
+    /// req.received(); // the buffer is gone, the request is not
+    /// assert_eq!(req.state(), ReqState::Received);
+    /// assert!(req.is_error());
+    /// ```
     #[doc(alias = "tevent_req_received")]
     pub fn received(&self) {
         self.0.received.set(true);

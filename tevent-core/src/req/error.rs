@@ -9,9 +9,10 @@ use std::sync::Arc;
 use crate::error::LoopError;
 use crate::fd::AddFdError;
 
-/// How a request stands. The numbers are C's.
+/// How a request stands. The numbers are C's, and the order is theirs.
 ///
-/// C equivalent: `enum tevent_req_state`.
+/// C equivalent: `enum tevent_req_state`. Spec: REQ-3, REQ-9.
+#[doc(alias = "tevent_req_state")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ReqState {
@@ -43,6 +44,8 @@ pub enum ReqState {
 ///
 /// Codes are the program's own; most use Unix error numbers. An [`io::Error`] converts into one with its number,
 /// a plain number into one with that code.
+///
+/// C equivalent: the state and the code that `tevent_req_is_error` gives. Spec: REQ-9, REQ-13.
 ///
 /// ```
 /// use std::io;
@@ -77,6 +80,15 @@ impl ReqError {
     }
 
     /// An error with a code and what it comes from, which [`Display`](fmt::Display) then shows.
+    ///
+    /// ```
+    /// use tevent_core::ReqError;
+    ///
+    /// let bad = "12x".parse::<u32>().expect_err("no number");
+    /// let error = ReqError::with_cause(22, bad.clone());
+    /// assert_eq!(error.to_string(), bad.to_string());
+    /// assert!(error.cause().is_some_and(|cause| cause.is::<std::num::ParseIntError>()));
+    /// ```
     #[must_use]
     pub fn with_cause(code: u64, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         ReqError { cause: Some(Arc::from(cause.into())), ..ReqError::new(code) }

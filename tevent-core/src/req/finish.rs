@@ -6,6 +6,7 @@ use super::{Outcome, ReqError, ReqRef, ReqState};
 use crate::context::ContextRef;
 use crate::error::LoopError;
 use crate::location::Location;
+use crate::panics::Panics;
 use crate::stack::bounded;
 use crate::timer::When;
 
@@ -16,6 +17,8 @@ impl<S: 'static> ReqRef<S> {
     /// Nothing happens when the request has finished or is freed. When the state is being worked on already, this
     /// work waits until that has returned, and so do a finish or a callback of a sub-request that come up meanwhile;
     /// they run in the order in which they came.
+    ///
+    /// C equivalent: work on `tevent_req_data`, then `tevent_req_done` or `tevent_req_error`. Spec: REQ-2, REQ-15.
     ///
     /// ```
     /// use std::task::Poll;
@@ -45,9 +48,19 @@ impl<S: 'static> ReqRef<S> {
     /// Finishes the request with success; says whether this call did it.
     ///
     /// The end time is dropped, the cleanup function runs, then the callback, before this returns; but while the
-    /// state is being worked on they wait until that has returned. Only the first finish counts (REQ-15).
+    /// state is being worked on they wait until that has returned, and a [deferred](Self::defer_callback) callback
+    /// comes in a later turn. Only the first finish counts (REQ-15).
     ///
-    /// C equivalent: `tevent_req_done`. Spec: REQ-2.
+    /// C equivalent: `tevent_req_done`. Spec: REQ-2, REQ-15.
+    ///
+    /// ```
+    /// use tevent_core::{Req, ReqError};
+    ///
+    /// let req = Req::create("state");
+    /// assert!(req.done());
+    /// assert!(!req.error(ReqError::new(5))); // too late
+    /// assert_eq!(req.recv(|s| *s), Ok("state"));
+    /// ```
     #[doc(alias = "tevent_req_done")]
     #[track_caller]
     pub fn done(&self) -> bool {
@@ -58,6 +71,16 @@ impl<S: 'static> ReqRef<S> {
     /// An error with code 0 is no error: nothing happens, and this says false.
     ///
     /// C equivalent: `tevent_req_error`. Spec: REQ-2.
+    ///
+    /// ```
+    /// use std::io;
+    /// use tevent_core::{Req, ReqError};
+    ///
+    /// let req = Req::create(());
+    /// assert!(!req.error(0_i32)); // no error
+    /// assert!(req.error(io::Error::from_raw_os_error(32)));
+    /// assert_eq!(req.result().map_err(|e| e.errno()), Err(32)); // EPIPE
+    /// ```
     #[doc(alias = "tevent_req_error")]
     #[track_caller]
     pub fn error(&self, error: impl Into<ReqError>) -> bool {
@@ -67,6 +90,15 @@ impl<S: 'static> ReqRef<S> {
     /// Finishes the request because memory ran out.
     ///
     /// C equivalent: `tevent_req_oom`. Spec: REQ-2.
+    ///
+    /// ```
+    /// use tevent_core::{Req, ReqError};
+    ///
+    /// let req = Req::create(Vec::<u8>::new());
+    /// let reserved = req.with_state(|s| s.try_reserve(usize::MAX).is_ok());
+    /// assert!(reserved == Some(false) && req.oom());
+    /// assert_eq!(req.result(), Err(ReqError::NO_MEMORY));
+    /// ```
     #[doc(alias = "tevent_req_oom")]
     #[track_caller]
     pub fn oom(&self) -> bool {
@@ -76,6 +108,15 @@ impl<S: 'static> ReqRef<S> {
     /// [`oom`](Self::oom) if there is nothing, as from a failed allocation; says whether there was nothing.
     ///
     /// C equivalent: `tevent_req_nomem`. Spec: REQ-2.
+    ///
+    /// ```
+    /// use tevent_core::{Req, ReqState};
+    ///
+    /// let req = Req::create(());
+    /// assert!(!req.nomem(Some("a string")));
+    /// assert!(req.nomem(None::<&str>));
+    /// assert_eq!(req.state(), ReqState::NoMemory);
+    /// ```
     #[doc(alias = "tevent_req_nomem")]
     #[track_caller]
     pub fn nomem<T: ?Sized>(&self, pointer: Option<&T>) -> bool {
@@ -86,9 +127,22 @@ impl<S: 'static> ReqRef<S> {
     }
 
     /// Finishes the request with [`TimedOut`](ReqState::TimedOut) at that time, if it has not finished before. A
-    /// second call replaces the first.
+    /// second call replaces the first. It finishes in a turn of the loop, never inside this call. Nothing happens
+    /// when the request has finished already.
     ///
     /// C equivalent: `tevent_req_set_endtime`. Spec: REQ-6.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Backend, Context, Req, ReqError};
+    ///
+    /// let ctx = Context::builder().backend(Backend::Simulated { seed: 1 }).build()?;
+    /// let req = Req::create(());
+    /// req.set_endtime(&ctx, Duration::from_secs(30));
+    /// req.poll(&ctx)?;
+    /// assert_eq!(req.recv(|_state| ()), Err(ReqError::TIMED_OUT));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_req_set_endtime")]
     #[track_caller]
     pub fn set_endtime(&self, ev: &ContextRef, when: impl Into<When>) {
@@ -118,11 +172,22 @@ impl<S: 'static> ReqRef<S> {
     ///
     /// C equivalent: `tevent_req_poll`. Spec: REQ-10.
     ///
+    /// ```
+    /// use tevent_core::{Context, When, wakeup_recv, wakeup_send};
+    ///
+    /// let ctx = Context::new()?;
+    /// let req = wakeup_send(&ctx, When::Zero);
+    /// req.poll(&ctx)?;
+    /// assert!(wakeup_recv(req));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A failing turn ends it with that failure.
     ///
     /// # Panics
-    /// Inside a handler of the same context without [`allow_nesting`](ContextRef::allow_nesting).
+    /// On a request in progress, inside a handler of the same context without
+    /// [`allow_nesting`](ContextRef::allow_nesting).
     #[doc(alias = "tevent_req_poll")]
     #[track_caller]
     pub fn poll(&self, ev: &ContextRef) -> Result<(), LoopError> {
@@ -153,13 +218,22 @@ impl<S: 'static> ReqRef<S> {
         *self.0.outcome.borrow_mut() = Outcome { result, finished };
         let req = self.clone();
         bounded(move || {
-            req.clean_up(req.state());
-            let defer_to = req.0.defer_to.take();
-            match defer_to {
-                Some(ev) => req.post(&ev),
-                None => req.call_back(),
-            }
+            // Where it had to wait for its place on the stack, somebody may work on the state by now.
+            let waiting = req.clone();
+            req.0.state.when_free(move || waiting.conclude());
         });
+    }
+
+    /// What follows a finish.
+    fn conclude(&self) {
+        let mut panics = Panics::default();
+        panics.catch(|| self.clean_up(self.state()));
+        let defer_to = self.0.defer_to.take();
+        panics.catch(|| match defer_to {
+            Some(ev) => self.post(&ev),
+            None => self.call_back(),
+        });
+        panics.resume();
     }
 
     /// Whether no finish can be accepted any more.

@@ -70,6 +70,7 @@ pub use error::{ReqError, ReqState};
 /// assert_eq!(count_recv(req)?, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "tevent_req")]
 #[must_use = "dropping a Req frees it: its work ends and no callback runs"]
 pub struct Req<S: 'static>(ReqRef<S>);
 
@@ -137,6 +138,16 @@ impl<S: 'static> Req<S> {
     /// Creates a request in progress, with its state.
     ///
     /// C equivalent: `tevent_req_create`. Spec: REQ-1.
+    ///
+    /// ```
+    /// use tevent_core::{Req, ReqState};
+    ///
+    /// struct Lookup { name: String }
+    ///
+    /// let req = Req::create(Lookup { name: "smb.example".into() });
+    /// assert_eq!(req.state(), ReqState::InProgress);
+    /// assert_eq!(req.with_state(|s| s.name.len()), Some(11));
+    /// ```
     #[doc(alias = "tevent_req_create")]
     #[track_caller]
     pub fn create(state: S) -> Self {
@@ -172,6 +183,21 @@ impl<S: 'static> Req<S> {
     /// to be kept, post by a Ref: `req.clone().post(ev)`.
     ///
     /// C equivalent: `return tevent_req_post(req, ev);`. Spec: REQ-4.
+    ///
+    /// ```
+    /// use tevent_core::{Context, ContextRef, Req};
+    ///
+    /// fn answer_send(ev: &ContextRef) -> Req<u32> {
+    ///     let req = Req::create(42);
+    ///     req.done(); // no callback is set yet
+    ///     req.post(ev)
+    /// }
+    ///
+    /// let ctx = Context::new()?;
+    /// ctx.add_subreq(answer_send(&ctx), |_ctx, req| assert_eq!(req.recv(|s| *s), Ok(42)));
+    /// ctx.loop_wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "tevent_req_post")]
     pub fn post(self, ev: &ContextRef) -> Self {
         self.0.post(ev);
@@ -199,7 +225,7 @@ impl<S: 'static> ReqRef<S> {
 
     /// Whether it is at work.
     ///
-    /// C equivalent: `tevent_req_is_in_progress`.
+    /// C equivalent: `tevent_req_is_in_progress`. Spec: REQ-9.
     #[doc(alias = "tevent_req_is_in_progress")]
     #[must_use]
     pub fn is_in_progress(&self) -> bool {
@@ -209,6 +235,15 @@ impl<S: 'static> ReqRef<S> {
     /// `Ok` when done, else why not; in progress, and after the result was taken, reads as an error.
     ///
     /// C equivalent: `tevent_req_is_error`. Spec: REQ-9.
+    ///
+    /// ```
+    /// use tevent_core::{Req, ReqError, ReqState};
+    ///
+    /// let req = Req::create(());
+    /// assert_eq!(req.result().map_err(|e| e.state()), Err(ReqState::InProgress));
+    /// req.error(ReqError::new(5));
+    /// assert_eq!(req.result(), Err(ReqError::new(5)));
+    /// ```
     ///
     /// # Errors
     /// The state, the code and the cause.
@@ -234,7 +269,17 @@ impl<S: 'static> ReqRef<S> {
     /// A finish, a callback of a sub-request or a drop that comes up meanwhile waits until the work has returned. For
     /// work that may finish the request [`advance`](Self::advance) is the right door.
     ///
-    /// C equivalent: `tevent_req_data`, `tevent_req_callback_data`.
+    /// C equivalent: `tevent_req_data`, `tevent_req_callback_data`. Spec: REQ-1.
+    ///
+    /// ```
+    /// use tevent_core::Req;
+    ///
+    /// let req = Req::create(vec![1]);
+    /// req.with_state(|s| s.push(2));
+    /// assert_eq!(req.with_state(|s| s.len()), Some(2));
+    /// req.received();
+    /// assert_eq!(req.with_state(|s| s.len()), None); // the state is gone
+    /// ```
     ///
     /// # Panics
     /// While the state is being worked on already: two may not have it at the same time.

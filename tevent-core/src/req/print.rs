@@ -11,6 +11,16 @@ impl<S: 'static> ReqRef<S> {
     /// function says.
     ///
     /// C equivalent: `tevent_req_print`. Spec: REQ-11.
+    ///
+    /// ```
+    /// use tevent_core::{Req, ReqError};
+    ///
+    /// let req = Req::create(0_u8);
+    /// req.error(ReqError::new(5));
+    /// let line = req.print();
+    /// assert!(line.starts_with("Req<u8> created at "));
+    /// assert!(line.contains("UserError, error 5 (0x5), finished at "));
+    /// ```
     #[doc(alias = "tevent_req_print")]
     #[doc(alias = "tevent_req_default_print")]
     #[must_use]
@@ -46,6 +56,14 @@ impl<S: 'static> ReqRef<S> {
     /// Sets what [`print`](Self::print) says.
     ///
     /// C equivalent: `tevent_req_set_print_fn`. Spec: REQ-11.
+    ///
+    /// ```
+    /// use tevent_core::Req;
+    ///
+    /// let req = Req::create("smb.example");
+    /// req.set_print_fn(|req| format!("looking for {:?}", req.with_state(|s| *s)));
+    /// assert_eq!(req.print(), r#"looking for Some("smb.example")"#);
+    /// ```
     #[doc(alias = "tevent_req_set_print_fn")]
     pub fn set_print_fn(&self, print: impl Fn(&ReqRef<S>) -> String + 'static) {
         if self.state() != ReqState::Received {

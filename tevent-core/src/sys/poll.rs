@@ -21,7 +21,18 @@ impl PollFd {
     }
 }
 
+/// Looks at the numbers, and waits where none is ready. A signal ends a wait; a mere look is made again, because a pending
+/// signal ends it too.
 pub(crate) fn poll(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<()> {
+    loop {
+        match poll_once(fds, timeout) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted && timeout == Some(Duration::ZERO) => {}
+            looked => return looked,
+        }
+    }
+}
+
+fn poll_once(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<()> {
     let count = fds.len() as libc::nfds_t;
     // SAFETY: PollFd is a transparent pollfd, and the slice is valid for `count` of them during the call.
     let ready = unsafe { libc::poll(fds.as_mut_ptr().cast(), count, milliseconds(timeout)) };

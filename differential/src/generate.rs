@@ -1,0 +1,254 @@
+//! Draws scenarios. What is never drawn, and why, stands here and in README.md; what cannot be carried out at its moment
+//! is passed over by both drivers.
+
+use crate::rng::Rng;
+use crate::scenario::{Op, Scenario};
+use crate::words::{Flags, Id, Maybe, Moment, Script, Yes};
+
+/// What a scenario is about: how often operations on files, timers, immediates, requests, queues and the loop are
+/// drawn. One that is about few kinds meets their corners more often. Signals will be a seventh (SIG).
+type Theme = [usize; 6];
+
+const THEMES: [Theme; 6] = [
+    [26, 14, 14, 26, 20, 30],
+    [60, 4, 4, 0, 0, 34],
+    [0, 30, 24, 6, 0, 30],
+    [0, 8, 6, 60, 0, 24],
+    [0, 4, 6, 26, 40, 26],
+    [30, 10, 4, 30, 0, 30],
+];
+
+#[derive(Clone, Copy)]
+enum Family {
+    File,
+    Timer,
+    Im,
+    Req,
+    Queue,
+    Loop,
+}
+
+/// The scenario of a seed.
+pub(crate) fn generate(seed: u64) -> Scenario {
+    let mut rng = Rng::new(seed);
+    let theme = rng.one_of(&THEMES);
+    let scripts = rng.between(1, 9);
+    let mut drawing = Drawing { rng, theme, scripts, made: [0; 7] };
+    let mut ops = drawing.beginning();
+    for _ in 0..drawing.rng.between(6, 50) {
+        ops.push(drawing.op(false));
+    }
+    if drawing.rng.chance(12) {
+        ops.push(Op::FreeContext());
+        for _ in 0..drawing.rng.between(0, 8) {
+            ops.push(drawing.op(false));
+        }
+    }
+    let script = |drawing: &mut Drawing| {
+        let length = drawing.rng.weighted(&[(3, 0), (6, 1), (5, 2), (3, 3), (2, 5)]);
+        (0..length).map(|_| drawing.op(true)).collect()
+    };
+    let scripts = (0..scripts).map(|id| (id, script(&mut drawing))).collect();
+    Scenario { name: format!("seed-{seed}"), scripts, ops }
+}
+
+struct Drawing {
+    rng: Rng,
+    theme: Theme,
+    scripts: usize,
+    /// How many ids of each kind were given out.
+    made: [usize; 7],
+}
+
+const KINDS: [char; 7] = ['f', 'e', 't', 'i', 'r', 'q', 'n'];
+
+impl Drawing {
+    fn count<const KIND: char>(&mut self) -> &mut usize {
+        let place = KINDS.iter().position(|kind| *kind == KIND).unwrap_or(0);
+        &mut self.made[place]
+    }
+
+    /// A new id.
+    fn fresh<const KIND: char>(&mut self) -> Id<KIND> {
+        let count = self.count::<KIND>();
+        *count += 1;
+        // Few scenarios come near to the room that the C driver has; later objects are passed over.
+        Id((*count - 1).min(255))
+    }
+
+    /// One that was given out, often one of the latest, seldom one that is still to come.
+    fn some<const KIND: char>(&mut self) -> Id<KIND> {
+        let count = *self.count::<KIND>();
+        let newest = count.min(3);
+        Id(match self.rng.below(10) {
+            0 => count,
+            1..5 if newest > 0 => count - 1 - self.rng.below(newest),
+            _ => self.rng.below(count.max(1)),
+        })
+    }
+
+    fn script(&mut self) -> Maybe<Script> {
+        Maybe(self.rng.chance(88).then(|| Id(self.rng.below(self.scripts))))
+    }
+
+    /// Who has an event: mostly nobody but the scenario.
+    fn of(&mut self) -> Maybe<Id<'r'>> {
+        let of = self.rng.chance(if self.theme[3] > 0 { 30 } else { 0 });
+        Maybe(of.then(|| self.some()))
+    }
+
+    fn flags(&mut self) -> Flags {
+        Flags(self.rng.weighted(&[(1, Flags::ALL[0].1), (5, Flags::ALL[1].1), (3, Flags::ALL[2].1), (3, Flags::ALL[3].1)]))
+    }
+
+    fn later(&mut self) -> Moment {
+        let in_steps = |rng: &mut Rng, most| 500 * u32::try_from(rng.below(most)).unwrap_or(0);
+        match self.rng.below(8) {
+            0..4 => Moment::In(in_steps(&mut self.rng, 8)),
+            4 => Moment::In(u32::try_from(self.rng.below(3000)).unwrap_or(0)),
+            5 => Moment::At(-i64::from(in_steps(&mut self.rng, 4))),
+            _ => Moment::At(i64::from(in_steps(&mut self.rng, 30))),
+        }
+    }
+
+    fn moment(&mut self) -> Moment {
+        if self.rng.chance(25) { Moment::Zero } else { self.later() }
+    }
+
+    fn yes(&mut self) -> Yes {
+        Yes(self.rng.chance(50))
+    }
+
+    /// Some of what the theme is about, so that there is something from the start.
+    fn beginning(&mut self) -> Vec<Op> {
+        let mut ops = Vec::new();
+        if self.rng.chance(45) {
+            ops.push(Op::AllowNesting());
+        }
+        let [files, _, _, reqs, queues, _] = self.theme;
+        for _ in 0..if files > 0 { self.rng.between(1, 3) } else { 0 } {
+            ops.push(self.two_files());
+        }
+        for _ in 0..if reqs > 20 { self.rng.between(0, 3) } else { 0 } {
+            ops.push(Op::Req(self.fresh(), self.script()));
+        }
+        for _ in 0..if queues > 0 { self.rng.between(1, 2) } else { 0 } {
+            ops.push(Op::Queue(self.fresh()));
+        }
+        ops
+    }
+
+    fn op(&mut self, in_handler: bool) -> Op {
+        use Family::{File, Im, Loop, Queue, Req, Timer};
+        let families = [File, Timer, Im, Req, Queue, Loop];
+        let mut choices: Vec<_> = self.theme.into_iter().zip(families).collect();
+        if in_handler {
+            choices[5].0 /= 5;
+        }
+        match self.rng.weighted(&choices) {
+            File => self.file_op(),
+            Timer => self.timer_op(),
+            Im => self.im_op(),
+            Req => self.req_op(),
+            Queue => self.queue_op(),
+            Loop => self.loop_op(),
+        }
+    }
+
+    fn two_files(&mut self) -> Op {
+        let (one, other) = (self.fresh(), self.fresh());
+        if self.rng.chance(65) { Op::Pair(one, other) } else { Op::Pipe(one, other) }
+    }
+
+    fn file_op(&mut self) -> Op {
+        let bytes = u32::try_from(self.rng.between(1, 20)).unwrap_or(1);
+        match self.rng.below(44) {
+            0..2 => self.two_files(),
+            2..9 => Op::Fd(self.fresh(), self.some(), self.flags(), self.script(), self.of()),
+            9..11 => Op::ShareFd(self.fresh(), self.some(), self.flags(), self.script(), self.of()),
+            11 => Op::OwnFd(self.fresh(), self.some(), self.flags(), self.script()),
+            12 => Op::CloseFn(self.some()),
+            13 => Op::Flags(self.some()),
+            14..20 => Op::Set(self.some(), self.flags()),
+            20..24 => Op::FreeFd(self.some()),
+            24..32 => Op::Write(self.some(), bytes),
+            32..35 => Op::Read(self.some(), bytes),
+            35..38 => Op::Drain(self.some()),
+            38..40 => Op::Fill(self.some()),
+            40..42 => Op::Shutdown(self.some()),
+            _ => Op::Close(self.some()),
+        }
+    }
+
+    fn timer_op(&mut self) -> Op {
+        match self.rng.below(14) {
+            0..8 => Op::Timer(self.fresh(), self.moment(), self.script(), self.of()),
+            // Never moved to zero: TIMER-4 says MUST DIFFER.
+            8..11 => Op::Update(self.some(), self.later()),
+            11..13 => Op::FreeTimer(self.some()),
+            _ => Op::Sleep(u32::try_from(self.rng.below(3000)).unwrap_or(0)),
+        }
+    }
+
+    fn im_op(&mut self) -> Op {
+        match self.rng.below(14) {
+            0..4 => Op::Im(self.fresh(), self.script(), self.of()),
+            4..9 => Op::Sched(self.some()),
+            9..11 => Op::SchedWith(self.some(), self.script()),
+            11 => Op::Reset(self.some()),
+            _ => Op::FreeIm(self.some()),
+        }
+    }
+
+    fn req_op(&mut self) -> Op {
+        match self.rng.below(60) {
+            0..8 => Op::Req(self.fresh(), self.script()),
+            8..14 => Op::Sub(self.fresh(), self.some(), self.script()),
+            14..16 => Op::Wakeup(self.fresh(), self.moment(), self.script()),
+            16..18 => Op::Keep(self.some(), self.some()),
+            18 => Op::Take(self.some()),
+            19 => Op::Callback(self.some(), self.script()),
+            20..25 => Op::CleanupFn(self.some(), self.script()),
+            25..28 => Op::CancelFn(self.some(), self.yes(), self.script()),
+            28..30 => Op::Received(self.some()),
+            30..35 => Op::FreeReq(self.some()),
+            35..41 => Op::Done(self.some()),
+            41..43 => Op::Error(self.some(), self.rng.one_of(&[0, 1, 42, u32::MAX])),
+            43 => Op::Oom(self.some()),
+            44 => Op::Nomem(self.some(), self.yes()),
+            45..48 => Op::Post(self.some()),
+            48..52 => Op::Defer(self.some()),
+            52..55 => Op::Endtime(self.some(), self.moment()),
+            55 => Op::NoEndtime(self.some()),
+            56..58 => Op::Cancel(self.some()),
+            _ => Op::Notify(self.some()),
+        }
+    }
+
+    fn queue_op(&mut self) -> Op {
+        match self.rng.below(40) {
+            0 => Op::Queue(self.fresh()),
+            1..7 => Op::Add(self.fresh(), self.some(), self.some(), self.script()),
+            7..14 => Op::Entry(self.fresh(), self.some(), self.some(), self.script()),
+            14..21 => Op::Optimize(self.fresh(), self.some(), self.some(), self.script()),
+            21..23 => Op::Blocker(self.fresh(), self.some(), self.some()),
+            23..25 => Op::Wait(self.fresh(), self.some(), self.script()),
+            25..30 => Op::Leave(self.some()),
+            30..32 => Op::Stop(self.some()),
+            32..35 => Op::Start(self.some()),
+            35 => Op::Len(self.some()),
+            36..39 => Op::Untrigger(self.some()),
+            _ => Op::FreeQueue(self.some()),
+        }
+    }
+
+    fn loop_op(&mut self) -> Op {
+        match self.rng.below(40) {
+            0 => Op::RunAll(),
+            1 => Op::Poll(self.some()),
+            2..4 => Op::Until(self.some(), u32::try_from(self.rng.between(1, 10)).unwrap_or(1)),
+            4 => Op::Sleep(u32::try_from(self.rng.below(3000)).unwrap_or(0)),
+            _ => Op::Turn(),
+        }
+    }
+}
