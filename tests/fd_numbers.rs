@@ -238,4 +238,13 @@ on_every_backend! {
         assert!(writers.iter().all(|fde| fde.flags().is_empty()));
         ctx.loop_wait().unwrap();
     }
+
+    /// Quadratic, this would take minutes.
+    fn fd_3_a_hundred_thousand_events_on_a_number_that_is_not_open_are_disarmed(backend) {
+        let (ctx, number) = (backend.context(), Number::reserve());
+        let events: Vec<_> =
+            (0..100_000).map(|_| ctx.add_fd(number.raw(), READ, |_, _, _| {}).unwrap()).collect();
+        assert!(events.iter().all(|fde| fde.flags() == NONE));
+        drop(events);
+    }
 }

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use support::{CountDrop, on_every_backend, pair, turns};
-use tevent::{FdFlags, Immediate, Queue, Req};
+use tevent::{FdFlags, Immediate, Queue, Req, ReqState, When};
 
 /// Panics when it is dropped.
 struct Bomb;
@@ -83,5 +83,69 @@ on_every_backend! {
         im.schedule(&ctx);
         turns(&ctx, 1);
         assert_eq!(im.tag(), 1, "the loop goes on");
+    }
+
+    fn im_2_and_timer_5_several_that_panic_are_all_dropped_and_nothing_aborts(backend) {
+        let ctx = backend.context();
+        let (probe, drops) = CountDrop::new();
+        let probe = Rc::new(probe);
+        let bomb = || (Bomb, Rc::clone(&probe));
+        let immediates: Vec<_> = (0..3).map(|_| {
+            let bomb = bomb();
+            Immediate::new(move |_, _| { let _held = &bomb; })
+        }).collect();
+        drop_with_a_bang(immediates);
+        let timers: Vec<_> = (0..3).map(|_| {
+            let bomb = bomb();
+            ctx.add_timer(When::Zero, move |_, _, _| { let _held = &bomb; })
+        }).collect();
+        drop_with_a_bang(timers);
+        assert_eq!((Rc::strong_count(&probe), drops.get()), (1, 0));
+    }
+
+    fn im_2_the_own_handler_goes_although_the_scheduled_one_panics(backend) {
+        let ctx = backend.context();
+        let (probe, drops) = CountDrop::new();
+        let im = Immediate::new(move |_, _| { let _held = &probe; });
+        let reference = im.clone();
+        let bomb = Bomb;
+        im.schedule_with(&ctx, move |_, _| { let _held = &bomb; });
+        drop_with_a_bang(im);
+        assert_eq!((drops.get(), reference.is_scheduled()), (1, false));
+    }
+
+    fn timer_1_a_handler_that_panics_and_whose_capture_panics_too_aborts_nothing(backend) {
+        let ctx = backend.context();
+        let bomb = Bomb;
+        ctx.keep(ctx.add_timer(When::Zero, move |_, _, _| {
+            let _held = &bomb;
+            panic!("in the handler");
+        }));
+        assert!(catch_unwind(AssertUnwindSafe(|| ctx.loop_once())).is_err());
+        ctx.loop_wait().unwrap();
+    }
+
+    fn fd_3_a_file_that_was_refused_is_closed_although_dropping_the_handler_panics(backend) {
+        let ctx = backend.context();
+        let reference = ctx.clone();
+        drop(ctx);
+        let (near, mut far) = pair();
+        let bomb = Bomb;
+        let added = catch_unwind(AssertUnwindSafe(|| {
+            reference.add_fd(OwnedFd::from(near), FdFlags::READ, move |_, _, _| { let _held = &bomb; })
+        }));
+        assert!(added.is_err());
+        assert_eq!(far.read(&mut [0]).unwrap(), 0, "the peer sees the end");
+    }
+
+    fn req_3_the_callback_runs_although_the_cleanup_function_panics(backend) {
+        let ctx = backend.context();
+        let parent = Req::create(());
+        let child = Req::create(());
+        child.set_cleanup_fn(|_req, state| assert!(state != ReqState::Done, "at the finish"));
+        let child = parent.add_subreq(child, |parent, _child| { parent.done(); });
+        assert!(catch_unwind(AssertUnwindSafe(|| child.done())).is_err());
+        assert_eq!(parent.state(), ReqState::Done);
+        assert!(ctx.loop_wait().is_ok());
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, Stri
             "--listen" => ends.listen = Some(endpoint(&name, &value()?)?),
             "--unix" => ends.unix = Some(unix(&name, &value()?)?),
             "--writers" => plan.writers = number(&name, &value()?, 1..=100_000)?,
-            "--messages" => plan.messages = number(&name, &value()?, 1..=u32::MAX)?,
+            "--messages" => plan.messages = number(&name, &value()?, 1..=100_000_000)?,
             "--size" => plan.sizes = sizes(&name, &value()?)?,
             "--seed" => plan.seed = number(&name, &value()?, 0..=u64::MAX)?,
             "--sndbuf" => sndbuf = bytes(&name, &value()?, 1 << 30)?,
