@@ -19,6 +19,7 @@ use crate::panics::Panics;
 use crate::reactor::SimClock;
 use crate::stack::Scope;
 use crate::stats::Stats;
+use crate::threaded::Threads;
 use crate::timer::TimerRef;
 use crate::timer_queue::TimerQueue;
 
@@ -60,6 +61,7 @@ struct Inner {
     /// The virtual clock of a simulated context.
     clock: OnceCell<Rc<SimClock>>,
     kept: Rc<Children>,
+    threads: Threads,
     level: Cell<u32>,
     nesting_allowed: Cell<bool>,
     wait_timeout: Cell<Option<Duration>>,
@@ -96,6 +98,7 @@ impl Context {
             immediates: RefCell::new(List::new()),
             clock: clock.map_or_else(OnceCell::new, OnceCell::from),
             kept: Children::new(),
+            threads: Threads::default(),
             level: Cell::new(0),
             nesting_allowed: Cell::new(false),
             wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
@@ -130,6 +133,7 @@ impl Drop for Context {
             panics.catch(|| fde.detach());
         }
         panics.catch(|| drop(fds));
+        panics.catch(|| inner.threads.close());
         panics.catch(|| inner.kept.close());
         panics.resume();
     }
@@ -194,7 +198,7 @@ impl ContextRef {
     /// Turns the loop while `finished()` is false. All its turns are one nesting level.
     ///
     /// It is asked between turns. What another thread or a signal handler has set is seen only when the wait ends (a
-    /// signal that arrives in the wait ends it). To be woken, let the loop watch a pipe or socket pair that they write to.
+    /// signal that arrives in the wait ends it). To wake it, a thread [schedules](Self::threaded) a closure, if an empty one.
     ///
     /// C equivalent: `tevent_loop_until`. Spec: LOOP-4.
     ///
@@ -386,6 +390,10 @@ impl ContextRef {
 
     pub(crate) fn count_turn(&self) {
         self.0.turns.set(self.0.turns.get() + 1);
+    }
+
+    pub(crate) fn threads(&self) -> &Threads {
+        &self.0.threads
     }
 
     pub(crate) fn timers(&self) -> &RefCell<TimerQueue<TimerRef>> {

@@ -16,7 +16,8 @@ pub(crate) fn turn(ev: &ContextRef) -> Result<(), LoopError> {
     }
     ev.count_turn();
     // 1. The pending signals have their place here (SIG, a later issue).
-    // 2. Immediates scheduled by other threads join the list here (THR, a later issue).
+    // 2. What other threads have scheduled joins the immediates.
+    ev.threads().move_to_immediates(ev);
     if run_immediate(ev) {
         return Ok(());
     }

@@ -16,7 +16,11 @@ pub(crate) struct EventBase {
 impl EventBase {
     #[track_caller]
     pub(crate) fn new() -> Self {
-        EventBase { location: Location::caller(), tag: Cell::new(0), home: HomeLink::new() }
+        EventBase::at(Location::caller())
+    }
+
+    pub(crate) fn at(location: Location) -> Self {
+        EventBase { location, tag: Cell::new(0), home: HomeLink::new() }
     }
 }
 

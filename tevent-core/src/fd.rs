@@ -55,6 +55,8 @@ struct Inner<H: ?Sized> {
     saw_error: Cell<bool>,
     close_fn: RefCell<Option<CloseFn>>,
     freed: Cell<bool>,
+    /// The library's own: it never counts (LOOP-3).
+    internal: bool,
     handler: H,
 }
 
@@ -177,7 +179,27 @@ impl ContextRef {
         flags: FdFlags,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        let FdSource { number, hold } = fd.into();
+        self.watch(fd.into(), flags, false, handler)
+    }
+
+    /// Watches a file of the library's own.
+    pub(crate) fn add_internal_fd(
+        &self,
+        fd: impl Into<FdSource>,
+        flags: FdFlags,
+        handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
+    ) -> Result<FdEvent, AddFdError> {
+        self.watch(fd.into(), flags, true, handler)
+    }
+
+    #[track_caller]
+    fn watch(
+        &self,
+        FdSource { number, hold }: FdSource,
+        flags: FdFlags,
+        internal: bool,
+        handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
+    ) -> Result<FdEvent, AddFdError> {
         let fde = FdEvent(FdRef(Rc::new(Inner {
             base: EventBase::new(),
             number,
@@ -188,6 +210,7 @@ impl ContextRef {
             saw_error: Cell::new(false),
             close_fn: RefCell::new(None),
             freed: Cell::new(false),
+            internal,
             handler: Slot::new(handler),
         })));
         let added = if number < 0 {
@@ -355,6 +378,11 @@ impl FdRef {
             return FdFlags::NONE;
         }
         flags
+    }
+
+    /// Whether it keeps `loop_wait` going.
+    pub(crate) fn could_fire(&self) -> bool {
+        !self.0.internal && !self.watched().is_empty()
     }
 
     /// Its file, if others share it, so that it stays open when the event goes. A close function is entitled to a file

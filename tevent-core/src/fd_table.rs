@@ -91,7 +91,7 @@ impl FdTable {
         let ring = slot.ring.push_back(fde.clone());
         slot.keepers += usize::from(fde.keeps_file_open());
         slot.count(fde.watched(), |count| *count += 1);
-        self.armed += usize::from(!fde.watched().is_empty());
+        self.armed += usize::from(fde.could_fire());
         fde.set_place(Some(Place { slot: index, ring }));
         let told = self.tell(index, sure);
         if told.is_err() {
@@ -107,7 +107,7 @@ impl FdTable {
         slot.ring.remove(place.ring);
         slot.keepers -= usize::from(fde.keeps_file_open());
         slot.count(fde.watched(), |count| *count -= 1);
-        self.armed -= usize::from(!fde.watched().is_empty());
+        self.armed -= usize::from(fde.could_fire());
         self.narrow(place.slot, fde.lasting_file());
         self.drop_slot_if_idle(place.slot);
     }
@@ -209,10 +209,10 @@ impl FdTable {
         let Some(place) = fde.place() else { return };
         let slot = &mut self.slots[place.slot];
         slot.count(fde.watched(), |count| *count -= 1);
-        self.armed -= usize::from(!fde.watched().is_empty());
+        self.armed -= usize::from(fde.could_fire());
         change(fde);
         slot.count(fde.watched(), |count| *count += 1);
-        self.armed += usize::from(!fde.watched().is_empty());
+        self.armed += usize::from(fde.could_fire());
     }
 
     /// After a change that asked for less: told now, or, where `file` shows as long as it is there that the number stands

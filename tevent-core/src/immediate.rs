@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::list::Key;
+use crate::location::Location;
 use crate::panics::Panics;
 use crate::slot::Slot;
 use crate::stack::bounded_drop;
@@ -91,7 +92,7 @@ impl Immediate {
     #[doc(alias = "tevent_create_immediate")]
     #[track_caller]
     pub fn new(handler: impl Fn(&ContextRef, &ImmediateRef) + 'static) -> Self {
-        Immediate::build(Slot::new(handler))
+        Immediate::build(Location::caller(), Slot::new(handler))
     }
 
     /// Makes an immediate without a handler, for [`schedule_with`](ImmediateRef::schedule_with).
@@ -100,13 +101,16 @@ impl Immediate {
     #[doc(alias = "tevent_create_immediate")]
     #[track_caller]
     pub fn empty() -> Self {
-        Immediate::build(Slot::<fn(&ContextRef, &ImmediateRef)>::from_option(None))
+        Immediate::empty_at(Location::caller())
     }
 
-    #[track_caller]
-    fn build(handler: impl Call + 'static) -> Self {
+    pub(crate) fn empty_at(location: Location) -> Self {
+        Immediate::build(location, Slot::<fn(&ContextRef, &ImmediateRef)>::from_option(None))
+    }
+
+    fn build(location: Location, handler: impl Call + 'static) -> Self {
         Immediate(ImmediateRef(Rc::new(Inner {
-            base: EventBase::new(),
+            base: EventBase::at(location),
             scheduled: RefCell::new(None),
             once: RefCell::new(None),
             freed: Cell::new(false),

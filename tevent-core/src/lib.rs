@@ -35,7 +35,7 @@
 //! # The order of a turn
 //!
 //! 1. *(signals come here, in a later version)*
-//! 2. *(immediates scheduled by other threads join the list here, in a later version)*
+//! 2. What [other threads](ContextRef::threaded) have scheduled joins the immediates, at their tail.
 //! 3. The first immediate runs, and the turn ends.
 //! 4. The first timer runs if it is due, and the turn ends.
 //! 5. The loop waits for fds until the next timer is due; one ready fd runs one handler, or the timer runs.
@@ -71,6 +71,7 @@ mod fd_flags;
 mod fd_slot;
 mod fd_source;
 mod fd_table;
+mod handover;
 mod immediate;
 mod list;
 mod location;
@@ -81,6 +82,7 @@ mod slot;
 mod stack;
 mod stats;
 mod sys;
+mod threaded;
 mod timer;
 mod timer_queue;
 mod wakeup;
@@ -98,5 +100,6 @@ pub use location::Location;
 pub use req::{Req, ReqError, ReqRef, ReqState};
 pub use stack::drop_each;
 pub use stats::Stats;
+pub use threaded::{ScheduleError, ThreadedContext};
 pub use timer::{Timer, TimerRef, When};
 pub use wakeup::{Wakeup, wakeup_recv, wakeup_send};

@@ -3,7 +3,7 @@
 //! Where another backend would sleep, the clock jumps to the end of the wait. It does so only when nothing is ready
 //! and nothing else can make it so: while somebody [holds](SimClock::hold) the clock, a wait is a real one.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
@@ -19,11 +19,13 @@ use crate::sys::poll::{self, PollFd};
 pub(crate) struct SimClock {
     now: Cell<Instant>,
     holds: Cell<usize>,
+    /// Says whether something outside of the loop may make an fd ready.
+    outside: OnceCell<Box<dyn Fn() -> bool>>,
 }
 
 impl SimClock {
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(SimClock { now: Cell::new(Instant::now()), holds: Cell::new(0) })
+        Rc::new(SimClock { now: Cell::new(Instant::now()), holds: Cell::new(0), outside: OnceCell::new() })
     }
 
     /// Says whether the clock can hold that time; otherwise it stays.
@@ -38,6 +40,15 @@ impl SimClock {
 
     pub(crate) fn hold(&self) {
         self.holds.set(self.holds.get() + 1);
+    }
+
+    /// Holds the clock whenever that is true. To be set once.
+    pub(crate) fn hold_while(&self, outside: impl Fn() -> bool + 'static) {
+        let _ = self.outside.set(Box::new(outside));
+    }
+
+    fn is_held(&self) -> bool {
+        self.holds.get() > 0 || self.outside.get().is_some_and(|outside| outside())
     }
 
     pub(crate) fn release(&self) {
@@ -144,7 +155,7 @@ impl Reactor for Sim {
 
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
         let ready = self.look(Some(Duration::ZERO))?;
-        if !ready && self.clock.holds.get() > 0 {
+        if !ready && self.clock.is_held() {
             let started = Instant::now();
             let looked = self.look(timeout);
             // Time has passed also where a signal has ended the wait.

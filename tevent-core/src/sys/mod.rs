@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
 pub(crate) mod epoll;
+pub(crate) mod eventfd;
 pub(crate) mod poll;
 
 use std::time::Duration;

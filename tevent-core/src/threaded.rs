@@ -1,0 +1,205 @@
+//! Scheduling from other threads (THR).
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::context::ContextRef;
+use crate::fd::FdEvent;
+use crate::fd_flags::FdFlags;
+use crate::handover::Handover;
+use crate::immediate::Immediate;
+use crate::location::Location;
+use crate::stack::drop_each;
+use crate::sys::eventfd::Bell;
+
+/// Lets any thread run a closure in the loop's own thread. `Send`, `Sync` and cheap to clone; keeps nothing alive and does
+/// not keep [`loop_wait`](ContextRef::loop_wait) going.
+///
+/// Made by the owner's thread, with [`ContextRef::threaded`].
+///
+/// C equivalent: `struct tevent_threaded_context`. Spec: THR-1, THR-2.
+#[derive(Clone)]
+pub struct ThreadedContext(Arc<Shared>);
+
+struct Shared {
+    handover: Handover<Job>,
+    bell: Bell,
+    /// The virtual clock of a simulated loop must not jump while there is a handle; so the loop looks again when one goes.
+    simulated: bool,
+}
+
+type Closure = Box<dyn FnOnce(&ContextRef) + Send>;
+
+struct Job {
+    closure: Closure,
+    location: Location,
+}
+
+/// The closure cannot run any more, because the loop's context is gone. Hands it back.
+pub struct ScheduleError<F>(F);
+
+impl<F> ScheduleError<F> {
+    /// What was to run.
+    pub fn into_inner(self) -> F {
+        self.0
+    }
+}
+
+impl<F> fmt::Debug for ScheduleError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScheduleError").finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Display for ScheduleError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the context has been freed")
+    }
+}
+
+impl<F> std::error::Error for ScheduleError<F> {}
+
+impl ThreadedContext {
+    /// Schedules a closure into the loop: it runs in the loop's thread as an immediate does, given the context. What one
+    /// thread schedules runs in the order in which it was scheduled. A sleeping loop is woken; one that is awake, or has
+    /// been woken, is not told again.
+    ///
+    /// A closure that was accepted and has not run when the context goes is dropped with it, in the loop's thread.
+    ///
+    /// C equivalent: `tevent_threaded_schedule_immediate`. Spec: THR-1, THR-2.
+    ///
+    /// ```
+    /// use std::{cell::Cell, thread};
+    /// use tevent_core::Context;
+    ///
+    /// let ctx = Context::new()?;
+    /// let handle = ctx.threaded()?;
+    /// let worker = thread::spawn(move || {
+    ///     let sum: u32 = (1..=100).sum();
+    ///     handle.schedule(move |ev| {
+    ///         ev.keep(ev.add_timer(std::time::Duration::ZERO, move |_, te, _| te.set_tag(sum.into())));
+    ///     })
+    /// });
+    /// ctx.loop_until(|| worker.is_finished())?;
+    /// assert!(worker.join().is_ok_and(|scheduled| scheduled.is_ok()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the context is gone; the error hands the closure back.
+    #[doc(alias = "tevent_threaded_schedule_immediate")]
+    #[track_caller]
+    pub fn schedule<F>(&self, closure: F) -> Result<(), ScheduleError<F>>
+    where
+        F: FnOnce(&ContextRef) + Send + 'static,
+    {
+        let location = Location::caller();
+        let into = |closure| Job { closure: Box::new(closure) as Closure, location };
+        let ring = self.0.handover.put(closure, into).map_err(ScheduleError)?;
+        if ring {
+            self.0.bell.ring();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ThreadedContext {
+    fn drop(&mut self) {
+        if self.0.simulated {
+            self.0.bell.ring();
+        }
+    }
+}
+
+impl fmt::Debug for ThreadedContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadedContext").finish_non_exhaustive()
+    }
+}
+
+/// The loop's side; it comes into being with the first handle, and goes with the context.
+#[derive(Default)]
+pub(crate) struct Threads(RefCell<Option<Listening>>);
+
+struct Listening {
+    shared: Arc<Shared>,
+    _watch: FdEvent,
+}
+
+/// The loop's share, which the fd event watches.
+struct Ear(Arc<Shared>);
+
+impl AsFd for Ear {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.bell.as_fd()
+    }
+}
+
+impl ContextRef {
+    /// A handle with which other threads schedule closures into this loop.
+    ///
+    /// The first call makes a wake-up fd, which the loop watches from then on. On a [simulated](crate::Backend::Simulated)
+    /// context the clock does not jump while a handle lives, because another thread may still use it.
+    ///
+    /// C equivalent: `tevent_threaded_context_create`. Spec: THR-1.
+    ///
+    /// # Errors
+    /// When the context has been freed, or the process has too many open files.
+    #[doc(alias = "tevent_threaded_context_create")]
+    pub fn threaded(&self) -> io::Result<ThreadedContext> {
+        if let Some(listening) = &*self.threads().0.borrow() {
+            return Ok(ThreadedContext(Arc::clone(&listening.shared)));
+        }
+        let simulated = self.sim_clock().is_some();
+        let shared = Arc::new(Shared { handover: Handover::new(), bell: Bell::new()?, simulated });
+        let ear = Rc::new(Ear(Arc::clone(&shared)));
+        let heard = Rc::downgrade(&ear);
+        let watch = self.add_internal_fd(ear, FdFlags::READ, move |_ev, _fde, _flags| {
+            if let Some(ear) = heard.upgrade() {
+                ear.0.bell.silence();
+            }
+        })?;
+        if let Some(clock) = self.sim_clock() {
+            let of_the_loop = Arc::strong_count(&shared);
+            let shared = Arc::downgrade(&shared);
+            clock.hold_while(move || shared.strong_count() > of_the_loop);
+        }
+        let handle = ThreadedContext(Arc::clone(&shared));
+        self.threads().0.replace(Some(Listening { shared, _watch: watch }));
+        Ok(handle)
+    }
+}
+
+impl Threads {
+    /// What other threads have scheduled joins the immediates, at their tail (LOOP-1).
+    pub(crate) fn move_to_immediates(&self, ev: &ContextRef) {
+        let jobs = match &*self.0.borrow() {
+            Some(listening) if listening.shared.handover.is_waiting() => listening.shared.handover.take(),
+            _ => return,
+        };
+        for job in jobs {
+            enlist(ev, job);
+        }
+    }
+
+    /// The context goes: handles give back what they are given from now on.
+    pub(crate) fn close(&self) {
+        let listening = self.0.take();
+        if let Some(listening) = listening {
+            drop_each(listening.shared.handover.close());
+        }
+    }
+}
+
+/// The immediate belongs to the context until it has run.
+fn enlist(ev: &ContextRef, job: Job) {
+    let im = ev.keep(Immediate::empty_at(job.location));
+    im.schedule_with(ev, move |ev, im| {
+        drop(ev.take(im));
+        (job.closure)(ev);
+    });
+}
