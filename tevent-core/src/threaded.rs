@@ -73,19 +73,19 @@ impl ThreadedContext {
     /// C equivalent: `tevent_threaded_schedule_immediate`. Spec: THR-1, THR-2.
     ///
     /// ```
-    /// use std::{cell::Cell, thread};
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
     /// use tevent_core::Context;
     ///
     /// let ctx = Context::new()?;
-    /// let handle = ctx.threaded()?;
-    /// let worker = thread::spawn(move || {
-    ///     let sum: u32 = (1..=100).sum();
-    ///     handle.schedule(move |ev| {
-    ///         ev.keep(ev.add_timer(std::time::Duration::ZERO, move |_, te, _| te.set_tag(sum.into())));
-    ///     })
+    /// let (handle, result) = (ctx.threaded()?, Arc::new(AtomicU32::new(0)));
+    /// let into = Arc::clone(&result);
+    /// let worker = std::thread::spawn(move || {
+    ///     let sum = (1..=100).sum();
+    ///     handle.schedule(move |_ev| into.store(sum, Ordering::Relaxed))
     /// });
-    /// ctx.loop_until(|| worker.is_finished())?;
-    /// assert!(worker.join().is_ok_and(|scheduled| scheduled.is_ok()));
+    /// ctx.loop_until(|| result.load(Ordering::Relaxed) > 0)?;
+    /// assert_eq!(result.load(Ordering::Relaxed), 5050);
+    /// # assert!(worker.join().is_ok_and(|scheduled| scheduled.is_ok()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
