@@ -2,26 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
+#[path = "support/queues.rs"]
+mod queues;
 mod support;
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use queues::{jobs, logs};
 use support::{Log, on_every_backend, run_ready, turns};
-use tevent::{Immediate, Queue, QueueEntryRef, Req, ReqRef};
-
-type Job = Req<&'static str>;
-
-/// A trigger that logs the name of its request.
-fn logs(log: &Log) -> impl Fn(&ReqRef<&'static str>) + Clone + 'static {
-    let log = log.clone();
-    move |req| log.add(req.with_state(|name| *name).unwrap())
-}
-
-fn jobs<const N: usize>(names: [&'static str; N]) -> [Job; N] {
-    names.map(Req::create)
-}
+use tevent::{Immediate, Queue, QueueEntryRef, Req};
 
 #[test]
 fn queue_1_has_a_name_and_runs_from_the_start() {

@@ -2,27 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
+#[path = "support/queues.rs"]
+mod queues;
 mod support;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use queues::{jobs, logs};
 use support::{CountDrop, Log, on_every_backend, run_ready, turns};
 use tevent::queue::{wait_recv, wait_send};
-use tevent::{Queue, QueueError, Req, ReqRef, ReqState};
-
-type Job = Req<&'static str>;
-
-/// A trigger that logs the name of its request.
-fn logs(log: &Log) -> impl Fn(&ReqRef<&'static str>) + Clone + 'static {
-    let log = log.clone();
-    move |req| log.add(req.with_state(|name| *name).unwrap())
-}
-
-fn jobs<const N: usize>(names: [&'static str; N]) -> [Job; N] {
-    names.map(Req::create)
-}
+use tevent::{Queue, QueueError, ReqState};
 
 on_every_backend! {
     fn queue_4_triggers_at_once_when_empty_running_and_without_a_callback(backend) {

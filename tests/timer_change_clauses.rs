@@ -3,28 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 mod support;
+#[path = "support/timers.rs"]
+mod timers;
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use support::{CountDrop, Log, on_every_backend, run_ready, turns};
-use tevent::{ContextRef, Immediate, LoopError, Timer, TimerRef, When};
-
-const MS: Duration = Duration::from_millis(1);
-const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// A timer that logs its name, kept by the context.
-fn log_timer(ctx: &ContextRef, log: &Log, name: &'static str, when: impl Into<When>) -> TimerRef {
-    let log = log.clone();
-    ctx.keep(ctx.add_timer(when, move |_, _, _| log.add(name)))
-}
-
-/// The `n`th of several points that follow on each other closely.
-fn nth(base: Instant, n: u32) -> Instant {
-    base + Duration::from_nanos(n.into())
-}
+use tevent::{Immediate, LoopError, Timer, When};
+use timers::{MS, NEVER, log_timer, nth};
 
 /// An owner that a handler can drop.
 type Shelf = Rc<RefCell<Option<Timer>>>;
