@@ -92,16 +92,20 @@ impl Builder {
     #[doc(alias = "tevent_context_init_byname")]
     #[track_caller]
     pub fn build(self) -> io::Result<Context> {
+        let simulated = matches!(self.backend, Backend::Simulated { .. });
+        let clock = simulated.then(SimClock::new);
+        let fds = self.fd_table(clock.as_ref())?;
+        Ok(Context::assemble(self, fds, clock))
+    }
+
+    /// An empty table on a new backend. A simulated one goes by that clock.
+    pub(crate) fn fd_table(&self, clock: Option<&Rc<SimClock>>) -> io::Result<FdTable> {
         let batch = self.batch;
-        let mut clock = None;
-        let reactor: Box<dyn Reactor> = match self.backend {
-            Backend::Epoll => Box::new(Epoll::new(batch)?),
-            Backend::Rearm => Box::new(Rearm::new(batch)?),
-            Backend::Simulated { seed } => {
-                let shared = clock.insert(SimClock::new());
-                Box::new(Sim::new(batch, seed, Rc::clone(shared)))
-            }
+        let reactor: Box<dyn Reactor> = match (self.backend, clock) {
+            (Backend::Simulated { seed }, Some(clock)) => Box::new(Sim::new(batch, seed, Rc::clone(clock))),
+            (Backend::Rearm, _) => Box::new(Rearm::new(batch)?),
+            _ => Box::new(Epoll::new(batch)?),
         };
-        Ok(Context::assemble(FdTable::new(reactor, batch), clock))
+        Ok(FdTable::new(reactor, batch))
     }
 }

@@ -11,13 +11,14 @@ use crate::builder::Builder;
 use crate::children::{ChildRef, Children};
 use crate::dispatch;
 use crate::error::LoopError;
+use crate::fd::FdRef;
 use crate::fd_table::FdTable;
 use crate::immediate::ImmediateRef;
 use crate::list::List;
 use crate::location::Location;
+use crate::nesting::NestingState;
 use crate::panics::Panics;
 use crate::reactor::SimClock;
-use crate::stack::Scope;
 use crate::stats::Stats;
 use crate::threaded::Threads;
 use crate::timer::TimerRef;
@@ -54,6 +55,8 @@ pub struct ContextRef(Rc<Inner>);
 
 struct Inner {
     location: Location,
+    /// What it was made with, for a new beginning.
+    builder: Builder,
     /// `None` once freed.
     fds: RefCell<Option<FdTable>>,
     timers: RefCell<TimerQueue<TimerRef>>,
@@ -62,8 +65,7 @@ struct Inner {
     clock: OnceCell<Rc<SimClock>>,
     kept: Rc<Children>,
     threads: Threads,
-    level: Cell<u32>,
-    nesting_allowed: Cell<bool>,
+    nesting: NestingState,
     wait_timeout: Cell<Option<Duration>>,
     turns: Cell<u64>,
 }
@@ -90,17 +92,17 @@ impl Context {
     }
 
     #[track_caller]
-    pub(crate) fn assemble(fds: FdTable, clock: Option<Rc<SimClock>>) -> Self {
+    pub(crate) fn assemble(builder: Builder, fds: FdTable, clock: Option<Rc<SimClock>>) -> Self {
         Context(ContextRef(Rc::new(Inner {
             location: Location::caller(),
+            builder,
             fds: RefCell::new(Some(fds)),
             timers: RefCell::new(TimerQueue::new()),
             immediates: RefCell::new(List::new()),
             clock: clock.map_or_else(OnceCell::new, OnceCell::from),
             kept: Children::new(),
             threads: Threads::default(),
-            level: Cell::new(0),
-            nesting_allowed: Cell::new(false),
+            nesting: NestingState::default(),
             wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
             turns: Cell::new(0),
         })))
@@ -118,22 +120,8 @@ impl Deref for Context {
 impl Drop for Context {
     fn drop(&mut self) {
         let inner = &self.0.0;
-        // Taken out first: the context is freed before any user code runs.
-        let fds = inner.fds.take();
         let mut panics = Panics::default();
-        let first_immediate = || inner.immediates.borrow_mut().pop_front();
-        while let Some(im) = first_immediate() {
-            panics.catch(|| im.detach());
-        }
-        let first_timer = || inner.timers.borrow_mut().pop();
-        while let Some(te) = first_timer() {
-            panics.catch(|| te.end());
-        }
-        for fde in fds.iter().flat_map(FdTable::events) {
-            panics.catch(|| fde.detach());
-        }
-        panics.catch(|| drop(fds));
-        panics.catch(|| inner.threads.close());
+        self.detach_all(None, &mut panics);
         panics.catch(|| inner.kept.close());
         panics.resume();
     }
@@ -167,8 +155,7 @@ impl ContextRef {
     #[doc(alias = "tevent_loop_once")]
     #[track_caller]
     pub fn loop_once(&self) -> Result<(), LoopError> {
-        let _level = Level::enter(self);
-        dispatch::turn(self)
+        self.nested(Location::caller(), || dispatch::turn(self))
     }
 
     /// Turns the loop until no event is left that could fire: no timer, no scheduled immediate, and no fd event
@@ -225,33 +212,12 @@ impl ContextRef {
     #[doc(alias = "tevent_loop_until")]
     #[track_caller]
     pub fn loop_until(&self, mut finished: impl FnMut() -> bool) -> Result<(), LoopError> {
-        let _level = Level::enter(self);
-        while !finished() {
-            dispatch::turn(self)?;
-        }
-        Ok(())
-    }
-
-    /// Allows handlers to run the loop again. It cannot be taken back, as in C.
-    ///
-    /// C equivalent: `tevent_loop_allow_nesting`. Spec: LOOP-5.
-    ///
-    /// ```
-    /// use tevent_core::{Context, When, wakeup_recv, wakeup_send};
-    ///
-    /// let ctx = Context::new()?;
-    /// ctx.allow_nesting();
-    /// ctx.keep(ctx.add_timer(When::Zero, |ev, _te, _now| {
-    ///     let req = wakeup_send(ev, When::Zero);
-    ///     assert!(req.poll(ev).is_ok()); // turns the loop inside of a handler
-    ///     assert!(wakeup_recv(req));
-    /// }));
-    /// ctx.loop_wait()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[doc(alias = "tevent_loop_allow_nesting")]
-    pub fn allow_nesting(&self) {
-        self.0.nesting_allowed.set(true);
+        self.nested(Location::caller(), || {
+            while !finished() {
+                dispatch::turn(self)?;
+            }
+            Ok(())
+        })
     }
 
     /// Sets how long a turn waits when no timer is pending, and returns the old value: 30 seconds at first.
@@ -302,6 +268,40 @@ impl ContextRef {
             Some(clock) => clock.now(),
             None => self.with_fds(|fds| fds.now()).unwrap_or_else(Instant::now),
         }
+    }
+
+    /// Drops all events and leaves a usable, empty context, with a new kernel object.
+    ///
+    /// The events turn inert, as if the context had been freed, and so do handles of other threads; owners that the context
+    /// [keeps](Self::keep) it goes on to keep. Whether nesting is allowed and the wait timeout stay as they are; the
+    /// [nesting hook](Self::set_nesting_hook) is dropped. Inside a handler the turn ends after that handler (a timer may arm itself again even then).
+    ///
+    /// C equivalent: `tevent_re_initialise`. Spec: LOOP-8.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::Context;
+    ///
+    /// let ctx = Context::new()?;
+    /// let te = ctx.add_timer(Duration::ZERO, |_ev, _te, _now| unreachable!());
+    /// ctx.re_initialise()?;
+    /// assert!(!te.is_pending());
+    /// ctx.loop_wait()?; // nothing is left
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the context has been freed, or the kernel gives no epoll object; then nothing has changed.
+    #[doc(alias = "tevent_re_initialise")]
+    pub fn re_initialise(&self) -> io::Result<()> {
+        if self.is_freed() {
+            return Err(LoopError::Freed.into());
+        }
+        let fds = self.0.builder.fd_table(self.sim_clock())?;
+        let mut panics = Panics::default();
+        self.detach_all(Some(fds), &mut panics);
+        panics.resume();
+        Ok(())
     }
 
     /// Keeps an owner as long as the context lives, and gives its Ref.
@@ -369,12 +369,28 @@ impl ContextRef {
         self.0.location
     }
 
-    #[track_caller]
-    fn assert_may_run(&self) {
-        assert!(
-            self.0.level.get() == 0 || self.0.nesting_allowed.get(),
-            "the loop is run inside one of its own handlers without allow_nesting()"
-        );
+    /// Every event becomes inert, and handles of other threads too.
+    fn detach_all(&self, new_fds: Option<FdTable>, panics: &mut Panics) {
+        let inner = &*self.0;
+        // Replaced first: a context that goes is freed before any user code runs.
+        let fds = inner.fds.replace(new_fds);
+        let immediates = inner.immediates.replace(List::new());
+        let timers = inner.timers.replace(TimerQueue::new());
+        let fd_events: Vec<FdRef> = fds.iter().flat_map(FdTable::events).collect();
+        // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
+        immediates.iter().for_each(|(_key, im)| im.unlink());
+        timers.values().for_each(TimerRef::unlink);
+        for fde in &fd_events {
+            fde.set_place(None);
+        }
+        immediates.iter().for_each(|(_key, im)| panics.catch(|| im.reset()));
+        timers.values().for_each(|te| panics.catch(|| te.end()));
+        for fde in &fd_events {
+            panics.catch(|| fde.detach());
+        }
+        panics.catch(|| drop((fds, immediates, timers, fd_events)));
+        panics.catch(|| inner.threads.close());
+        panics.catch(|| inner.nesting.drop_hook());
     }
 
     fn has_events(&self) -> bool {
@@ -390,6 +406,10 @@ impl ContextRef {
 
     pub(crate) fn count_turn(&self) {
         self.0.turns.set(self.0.turns.get() + 1);
+    }
+
+    pub(crate) fn nesting(&self) -> &NestingState {
+        &self.0.nesting
     }
 
     pub(crate) fn threads(&self) -> &Threads {
@@ -413,31 +433,6 @@ impl ContextRef {
     }
 }
 
-/// One level of nesting, from the call that runs the loop to its return.
-struct Level<'a> {
-    ev: &'a ContextRef,
-    _stack: Scope,
-}
-
-impl<'a> Level<'a> {
-    #[track_caller]
-    fn enter(ev: &'a ContextRef) -> Self {
-        ev.assert_may_run();
-        // It may run what was put off, and that may panic: then the level has not been entered.
-        let stack = Scope::enter();
-        let level = &ev.0.level;
-        level.set(level.get() + 1);
-        Level { ev, _stack: stack }
-    }
-}
-
-impl Drop for Level<'_> {
-    fn drop(&mut self) {
-        let level = &self.ev.0.level;
-        level.set(level.get() - 1);
-    }
-}
-
 impl PartialEq for ContextRef {
     /// Whether both stand for the same context.
     fn eq(&self, other: &Self) -> bool {
@@ -456,7 +451,7 @@ impl fmt::Debug for ContextRef {
             .field("timers", &self.0.timers.borrow().len())
             .field("immediates", &self.0.immediates.borrow().len())
             .field("kept", &self.0.kept.len())
-            .field("level", &self.0.level.get())
+            .field("level", &self.0.nesting.level())
             .field("location", &self.0.location)
             .finish_non_exhaustive()
     }

@@ -29,6 +29,8 @@ pub enum LoopError {
     WouldBlock,
     /// The context has been freed.
     Freed,
+    /// The [nesting hook](crate::ContextRef::set_nesting_hook) failed.
+    Hook(Box<dyn Error + Send + Sync>),
     /// The kernel failed to wait, or the simulated loop would wait for ever.
     Wait(io::Error),
 }
@@ -38,6 +40,7 @@ impl fmt::Display for LoopError {
         match self {
             LoopError::WouldBlock => f.write_str("nothing is ready, and the loop may not wait"),
             LoopError::Freed => f.write_str("the context has been freed"),
+            LoopError::Hook(error) => write!(f, "the nesting hook failed: {error}"),
             LoopError::Wait(error) => write!(f, "waiting for events failed: {error}"),
         }
     }
@@ -47,6 +50,7 @@ impl Error for LoopError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             LoopError::Wait(error) => Some(error),
+            LoopError::Hook(error) => Some(&**error),
             LoopError::WouldBlock | LoopError::Freed => None,
         }
     }
@@ -57,6 +61,7 @@ impl From<LoopError> for io::Error {
         match error {
             LoopError::WouldBlock => io::Error::from_raw_os_error(libc::EAGAIN),
             LoopError::Freed => io::Error::new(io::ErrorKind::NotConnected, error),
+            LoopError::Hook(error) => io::Error::other(error),
             LoopError::Wait(error) => error,
         }
     }

@@ -236,10 +236,9 @@ impl ImmediateRef {
         }
     }
 
-    /// The context has gone, and its list with it.
-    pub(crate) fn detach(&self) {
+    /// Its list has gone.
+    pub(crate) fn unlink(&self) {
         drop(self.0.scheduled.take());
-        self.replace_once(None);
     }
 
     fn replace_once(&self, once: Option<Once>) {

@@ -246,6 +246,11 @@ impl TimerRef {
         self.0.handler.call(ev, self, now);
     }
 
+    /// Its queue has gone.
+    pub(crate) fn unlink(&self) {
+        self.0.key.set(None);
+    }
+
     /// The end of it, freed, spent, or left by its context: it is out of the queue and its handler goes.
     pub(crate) fn end(&self) {
         let ctx = self.0.ctx.take();

@@ -86,6 +86,11 @@ impl<T> TimerQueue<T> {
         (!self.is_empty()).then(|| self.remove_at(0))
     }
 
+    /// All, in no order.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().map(|(_, entry)| &entry.value)
+    }
+
     /// The deadline of an entry; `None` if it has left already.
     pub(crate) fn due(&self, key: TimerKey) -> Option<Due> {
         self.place(key).map(|at| self.heap[at].0.due)
