@@ -74,7 +74,7 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
     }
     ev.with_fds(FdTable::catch_up);
     // Signals that arrived meanwhile are looked at here, right before the wait (SIG, a later issue).
-    let timeout = match (ev.wait_timeout(), next_timer_in) {
+    let timeout = match (ev.wait_timeout().get(), next_timer_in) {
         (Some(Duration::ZERO), _) => Some(Duration::ZERO),
         (_, Some(due)) => Some(due),
         (timeout, None) => timeout,
@@ -90,7 +90,7 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
     if run_fetched_fd(ev) || run_timer_if_due(ev) || fetched {
         return Ok(());
     }
-    if ev.wait_timeout() == Some(Duration::ZERO) {
+    if ev.wait_timeout().get() == Some(Duration::ZERO) {
         return Err(LoopError::WouldBlock);
     }
     Ok(())

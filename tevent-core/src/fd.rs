@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
@@ -12,7 +11,7 @@ use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::fd_flags::FdFlags;
 use crate::fd_slot::Place;
-use crate::fd_source::{FdSource, Hold};
+use crate::fd_source::{AddFdError, FdSource, Hold};
 use crate::panics::Panics;
 use crate::slot::Slot;
 use crate::stack::{bounded, bounded_drop};
@@ -72,60 +71,6 @@ impl<F: Fn(&ContextRef, &FdRef, FdFlags) + 'static> Call for Slot<F> {
 
     fn dismiss(&self) {
         Slot::dismiss(self);
-    }
-}
-
-/// Why a file cannot be watched. Hands back the file, which can be given to
-/// [`add_fd`](ContextRef::add_fd) again.
-#[derive(Debug)]
-pub struct AddFdError {
-    file: FdSource,
-    error: io::Error,
-}
-
-impl AddFdError {
-    /// The number that was refused.
-    #[must_use]
-    pub fn fd(&self) -> RawFd {
-        self.file.number
-    }
-
-    /// The file that was passed in, still open if the event was to own or share it.
-    ///
-    /// ```
-    /// use std::os::{fd::OwnedFd, unix::net::UnixStream};
-    /// use tevent_core::{Context, FdFlags};
-    ///
-    /// let (near, _far) = UnixStream::pair()?;
-    /// let gone = Context::new()?.clone(); // a Ref whose owner is dropped right here
-    /// let refused = gone.add_fd(OwnedFd::from(near), FdFlags::READ, |_ev, _fde, _flags| {});
-    /// let file = refused.expect_err("the context is gone").into_source();
-    /// let ctx = Context::new()?;
-    /// let fde = ctx.add_fd(file, FdFlags::READ, |_ev, _fde, _flags| {})?;
-    /// assert_eq!(fde.flags(), FdFlags::READ);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn into_source(self) -> FdSource {
-        self.file
-    }
-}
-
-impl fmt::Display for AddFdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot watch fd {}: {}", self.fd(), self.error)
-    }
-}
-
-impl Error for AddFdError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
-impl From<AddFdError> for io::Error {
-    fn from(error: AddFdError) -> Self {
-        error.error
     }
 }
 
@@ -227,7 +172,7 @@ impl ContextRef {
                 let file = FdSource { number, hold };
                 // Before the result is made: one that is made already would leak if this panics.
                 drop(fde);
-                Err(AddFdError { file, error })
+                Err(AddFdError::new(file, error))
             }
         }
     }

@@ -1,7 +1,9 @@
-//! How an fd event holds the file it watches.
+//! How an fd event holds the file it watches, and gives it back when it cannot watch it.
 
 use std::any::Any;
+use std::error::Error;
 use std::fmt;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
@@ -72,5 +74,63 @@ impl fmt::Debug for FdSource {
             Hold::Owned(_) => "owned",
         };
         write!(f, "FdSource({}, {hold})", self.number)
+    }
+}
+
+/// Why a file cannot be watched. Hands back the file, which can be given to
+/// [`add_fd`](crate::ContextRef::add_fd) again.
+#[derive(Debug)]
+pub struct AddFdError {
+    file: FdSource,
+    error: io::Error,
+}
+
+impl AddFdError {
+    pub(crate) fn new(file: FdSource, error: io::Error) -> Self {
+        AddFdError { file, error }
+    }
+
+    /// The number that was refused.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.file.number
+    }
+
+    /// The file that was passed in, still open if the event was to own or share it.
+    ///
+    /// ```
+    /// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+    /// use tevent_core::{Context, FdFlags};
+    ///
+    /// let (near, _far) = UnixStream::pair()?;
+    /// let gone = Context::new()?.clone(); // a Ref whose owner is dropped right here
+    /// let refused = gone.add_fd(OwnedFd::from(near), FdFlags::READ, |_ev, _fde, _flags| {});
+    /// let file = refused.expect_err("the context is gone").into_source();
+    /// let ctx = Context::new()?;
+    /// let fde = ctx.add_fd(file, FdFlags::READ, |_ev, _fde, _flags| {})?;
+    /// assert_eq!(fde.flags(), FdFlags::READ);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn into_source(self) -> FdSource {
+        self.file
+    }
+}
+
+impl fmt::Display for AddFdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot watch fd {}: {}", self.fd(), self.error)
+    }
+}
+
+impl Error for AddFdError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<AddFdError> for io::Error {
+    fn from(error: AddFdError) -> Self {
+        error.error
     }
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 use super::{Callback, Req, ReqRef, ReqState};
 use crate::children::{ChildRef, Children};
 use crate::context::ContextRef;
-use crate::fd::{AddFdError, FdRef};
+use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
-use crate::fd_source::FdSource;
+use crate::fd_source::{AddFdError, FdSource};
 use crate::immediate::{Immediate, ImmediateRef};
 use crate::timer::{TimerRef, When};
 

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::LoopError;
-use crate::fd::AddFdError;
+use crate::fd_source::AddFdError;
 
 /// How a request stands. The numbers are C's, and the order is theirs.
 ///
