@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::context::Context;
 use crate::fd_table::FdTable;
 use crate::reactor::{Epoll, Reactor, Rearm, Sim, SimClock};
+use crate::sys::fork;
 
 /// What stands between the loop and the kernel. All keep the same promises; the default is for daemons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +93,7 @@ impl Builder {
     #[doc(alias = "tevent_context_init_byname")]
     #[track_caller]
     pub fn build(self) -> io::Result<Context> {
+        fork::watch();
         let simulated = matches!(self.backend, Backend::Simulated { .. });
         let clock = simulated.then(SimClock::new);
         let fds = self.fd_table(clock.as_ref())?;

@@ -19,6 +19,7 @@ use crate::nesting::NestingState;
 use crate::panics::Panics;
 use crate::reactor::SimClock;
 use crate::stats::Stats;
+use crate::sys::fork;
 use crate::threaded::Threads;
 use crate::timer::TimerRef;
 use crate::timer_queue::TimerQueue;
@@ -27,7 +28,8 @@ use crate::timer_queue::TimerQueue;
 ///
 /// All its methods are those of [`ContextRef`], to which it derefs; `ctx.clone()` gives such a Ref.
 ///
-/// It may be dropped anywhere, also inside one of its own handlers; then the turn ends after that handler.
+/// In the child of a fork it goes on with all its events, and the parent's is left alone; handles of other threads are dead
+/// there (LOOP-9). It may be dropped anywhere, also inside one of its own handlers; then the turn ends after that handler.
 /// Events that outlive it are inert (LOOP-7).
 ///
 /// C equivalent: `struct tevent_context`, freed with `talloc_free`. Spec: LOOP-1 to LOOP-10.
@@ -67,6 +69,8 @@ struct Inner {
     nesting: NestingState,
     wait_timeout: Cell<Option<Duration>>,
     turns: Cell<u64>,
+    /// The process it lives in, as a count of forks.
+    process: Cell<u32>,
 }
 
 /// How long a turn waits when no timer is pending (LOOP-2).
@@ -104,6 +108,7 @@ impl Context {
             nesting: NestingState::default(),
             wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
             turns: Cell::new(0),
+            process: Cell::new(fork::generation()),
         })))
     }
 }
@@ -255,6 +260,7 @@ impl ContextRef {
     /// Every event becomes inert, and handles of other threads too.
     fn detach_all(&self, new_fds: Option<FdTable>, panics: &mut Panics) {
         let inner = &*self.0;
+        self.notice_fork();
         // Replaced first: a context that goes is freed before any user code runs.
         let fds = inner.fds.replace(new_fds);
         let immediates = inner.immediates.replace(List::new());
@@ -278,7 +284,21 @@ impl ContextRef {
 
     /// The rest is for the events and for the order of a turn. No user code runs in the closure.
     pub(crate) fn with_fds<R>(&self, run: impl FnOnce(&mut FdTable) -> R) -> Option<R> {
+        self.notice_fork();
         self.0.fds.borrow_mut().as_mut().map(run)
+    }
+
+    /// In the child of a fork the same events go on, with a kernel object of their own; the parent's is not touched, and what
+    /// it has reported is its own. Handles of other threads are dead here (LOOP-9). Costs no system call.
+    pub(crate) fn notice_fork(&self) {
+        let process = fork::generation();
+        if self.0.process.replace(process) == process {
+            return;
+        }
+        if let Some(fds) = self.0.fds.borrow_mut().as_mut() {
+            fds.rebuild();
+        }
+        self.0.threads.abandon();
     }
 
     pub(crate) fn count_turn(&self) {

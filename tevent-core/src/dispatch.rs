@@ -14,6 +14,7 @@ pub(crate) fn turn(ev: &ContextRef) -> Result<(), LoopError> {
     if ev.is_freed() {
         return Err(LoopError::Freed);
     }
+    ev.notice_fork();
     ev.count_turn();
     // 1. The pending signals have their place here (SIG, a later issue).
     // 2. What other threads have scheduled joins the immediates.

@@ -376,15 +376,17 @@ impl FdTable {
         Ok(())
     }
 
-    /// A new kernel object with what is wanted now. The only way to be rid of a file whose number was closed
-    /// while a duplicate keeps it open: the kernel goes on to report it, and nothing can name it.
-    fn rebuild(&mut self) {
-        // Without room for another kernel object, strays are passed over until there is.
+    /// A new kernel object with what is wanted now. In a forked child, where the old one is the parent's too; and the only
+    /// way to be rid of a file whose number was closed while a duplicate keeps it open: the kernel goes on to report
+    /// it, and nothing can name it.
+    pub(crate) fn rebuild(&mut self) {
+        self.fetched.clear();
         if self.reactor.reset().is_err() {
+            // No room for a new one: waits fail until there is.
+            self.stray = true;
             return;
         }
         self.stray = false;
-        self.fetched.clear();
         let indices: Vec<usize> = self.slots.iter().map(|(index, _)| index).collect();
         for index in indices {
             self.slots[index].registered = FdFlags::NONE;

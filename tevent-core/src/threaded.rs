@@ -15,6 +15,7 @@ use crate::immediate::Immediate;
 use crate::location::Location;
 use crate::stack::drop_each;
 use crate::sys::eventfd::Bell;
+use crate::sys::fork;
 
 /// Lets any thread run a closure in the loop's own thread. `Send`, `Sync` and cheap to clone; keeps nothing alive and does
 /// not keep [`loop_wait`](ContextRef::loop_wait) going.
@@ -30,6 +31,8 @@ struct Shared {
     bell: Bell,
     /// The virtual clock of a simulated loop must not jump while there is a handle; so the loop looks again when one goes.
     simulated: bool,
+    /// The process of the loop, as a count of forks.
+    process: u32,
 }
 
 type Closure = Box<dyn FnOnce(&ContextRef) + Send>;
@@ -97,6 +100,10 @@ impl ThreadedContext {
     where
         F: FnOnce(&ContextRef) + Send + 'static,
     {
+        if self.0.process != fork::generation() {
+            // In a forked child the lock may be held by a thread that is not here.
+            return Err(ScheduleError(closure));
+        }
         let location = Location::caller();
         let into = |closure| Job { closure: Box::new(closure) as Closure, location };
         let ring = self.0.handover.put(closure, into).map_err(ScheduleError)?;
@@ -109,7 +116,7 @@ impl ThreadedContext {
 
 impl Drop for ThreadedContext {
     fn drop(&mut self) {
-        if self.0.simulated {
+        if self.0.simulated && self.0.process == fork::generation() {
             self.0.bell.ring();
         }
     }
@@ -155,7 +162,12 @@ impl ContextRef {
             return Ok(ThreadedContext(Arc::clone(&listening.shared)));
         }
         let simulated = self.sim_clock().is_some();
-        let shared = Arc::new(Shared { handover: Handover::new(), bell: Bell::new()?, simulated });
+        let shared = Arc::new(Shared {
+            handover: Handover::new(),
+            bell: Bell::new()?,
+            simulated,
+            process: fork::generation(),
+        });
         let ear = Rc::new(Ear(Arc::clone(&shared)));
         let heard = Rc::downgrade(&ear);
         let watch = self.add_internal_fd(ear, FdFlags::READ, move |_ev, _fde, _flags| {
@@ -184,6 +196,12 @@ impl Threads {
         for job in jobs {
             enlist(ev, job);
         }
+    }
+
+    /// In a forked child, where the threads are not: their handles are dead, and the bell is the parent's too.
+    pub(crate) fn abandon(&self) {
+        let listening = self.0.take();
+        drop(listening);
     }
 
     /// The context goes: handles give back what they are given from now on.

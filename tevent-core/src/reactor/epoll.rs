@@ -18,17 +18,23 @@ use crate::list::Key;
 use crate::sys::epoll::{self, Change, Events};
 
 pub(crate) struct Epoll {
-    poll: Poll,
+    /// `None` when a new one could not be made: an epoll object of the parent process is never kept.
+    poll: Option<Poll>,
     events: Events,
 }
 
 impl Epoll {
     pub(crate) fn new(batch: usize) -> io::Result<Self> {
-        Ok(Epoll { poll: Poll::new()?, events: Events::with_capacity(batch) })
+        Ok(Epoll { poll: Some(Poll::new()?), events: Events::with_capacity(batch) })
+    }
+
+    fn object(&self) -> io::Result<RawFd> {
+        let poll = self.poll.as_ref().ok_or_else(|| io::Error::from_raw_os_error(libc::EMFILE))?;
+        Ok(poll.as_raw_fd())
     }
 
     fn control(&self, change: Change, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        epoll::control(self.poll.as_raw_fd(), change, number, mask_of(flags), token_of(key) as u64)
+        epoll::control(self.object()?, change, number, mask_of(flags), token_of(key) as u64)
     }
 }
 
@@ -46,12 +52,14 @@ impl Reactor for Epoll {
     }
 
     fn reset(&mut self) -> io::Result<()> {
-        self.poll = Poll::new()?;
+        // The old one goes first: there is room for the new one then.
+        self.poll = None;
+        self.poll = Some(Poll::new()?);
         Ok(())
     }
 
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
-        self.events.wait(self.poll.as_raw_fd(), timeout)?;
+        self.events.wait(self.object()?, timeout)?;
         reports.extend(self.events.iter().map(|(mask, token)| report_of(mask, token)));
         Ok(())
     }

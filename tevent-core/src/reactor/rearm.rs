@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 
 use super::{Reactor, Report, key_of, token_of};
 use crate::fd_flags::FdFlags;
 use crate::list::Key;
 
 pub(crate) struct Rearm {
-    poll: Poll,
+    /// `None` when a new one could not be made: an epoll object of the parent process is never kept.
+    poll: Option<Poll>,
     events: Events,
     /// What is watched, at the index of its key.
     watched: Vec<Option<Watched>>,
@@ -35,11 +36,15 @@ struct Watched {
 impl Rearm {
     pub(crate) fn new(batch: usize) -> io::Result<Self> {
         Ok(Rearm {
-            poll: Poll::new()?,
+            poll: Some(Poll::new()?),
             events: Events::with_capacity(batch),
             watched: Vec::new(),
             spent: Vec::new(),
         })
+    }
+
+    fn registry(&self) -> io::Result<&Registry> {
+        Ok(self.poll.as_ref().ok_or_else(no_room)?.registry())
     }
 
     fn note(&mut self, key: Key, watched: Option<Watched>) {
@@ -50,48 +55,56 @@ impl Rearm {
     }
 
     fn arm_again(&mut self) {
+        let Some(poll) = &self.poll else { return };
         for key in self.spent.drain(..) {
             let Some(Some(watched)) = self.watched.get(key.index).copied() else { continue };
             if watched.key == key {
                 let token = Token(token_of(key));
                 let interest = interest_of(watched.flags);
                 // It fails where the file was closed: then there is nothing to arm.
-                let _ = self.poll.registry().reregister(&mut SourceFd(&watched.number), token, interest);
+                let _ = poll.registry().reregister(&mut SourceFd(&watched.number), token, interest);
             }
         }
     }
 }
 
+fn no_room() -> io::Error {
+    io::Error::from_raw_os_error(libc::EMFILE)
+}
+
 impl Reactor for Rearm {
     fn watch(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
         let (token, interest) = (Token(token_of(key)), interest_of(flags));
-        self.poll.registry().register(&mut SourceFd(&number), token, interest)?;
+        self.registry()?.register(&mut SourceFd(&number), token, interest)?;
         self.note(key, Some(Watched { key, number, flags }));
         Ok(())
     }
 
     fn change(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
         let (token, interest) = (Token(token_of(key)), interest_of(flags));
-        self.poll.registry().reregister(&mut SourceFd(&number), token, interest)?;
+        self.registry()?.reregister(&mut SourceFd(&number), token, interest)?;
         self.note(key, Some(Watched { key, number, flags }));
         Ok(())
     }
 
     fn forget(&mut self, key: Key, number: RawFd) -> io::Result<()> {
         self.note(key, None);
-        self.poll.registry().deregister(&mut SourceFd(&number))
+        self.registry()?.deregister(&mut SourceFd(&number))
     }
 
     fn reset(&mut self) -> io::Result<()> {
-        self.poll = Poll::new()?;
         self.watched.clear();
         self.spent.clear();
+        // The old one goes first: there is room for the new one then.
+        self.poll = None;
+        self.poll = Some(Poll::new()?);
         Ok(())
     }
 
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
         self.arm_again();
-        self.poll.poll(&mut self.events, timeout)?;
+        let poll = self.poll.as_mut().ok_or_else(no_room)?;
+        poll.poll(&mut self.events, timeout)?;
         for event in &self.events {
             let report = report_of(event);
             let watched = self.watched.get(report.key.index).copied().flatten();

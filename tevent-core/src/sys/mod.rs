@@ -4,6 +4,7 @@
 
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
+pub(crate) mod fork;
 pub(crate) mod poll;
 
 use std::time::Duration;
