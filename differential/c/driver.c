@@ -10,7 +10,7 @@
 struct world w;
 
 const struct verb *const verb_tables[] = {
-	file_verbs, event_verbs, request_verbs, finish_verbs, queue_verbs, turn_verbs, NULL,
+	file_verbs, fd_verbs, event_verbs, request_verbs, home_verbs, finish_verbs, queue_verbs, turn_verbs, NULL,
 };
 
 void say(const char *format, ...)
@@ -148,7 +148,6 @@ static bool run_one(FILE *in)
 		return false;
 	}
 	printf("=== %s\n", name);
-	fflush(stdout);
 	w.fuel = FUEL;
 	w.ev = tevent_context_init(w.mem);
 	w.start = tevent_timeval_current();
@@ -170,6 +169,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	/* So that it can be seen how far it came if it dies. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	while (run_one(in)) {
 	}
 	fclose(in);

@@ -59,15 +59,23 @@ static void op_free_timer(const struct word *a)
 	talloc_free(t->te);
 }
 
+static void begin(struct immediate *i)
+{
+	i->entered_again = i->running > 0;
+	i->running++;
+}
+
 static void immediate_handler(struct tevent_context *ev, struct tevent_immediate *im, void *data)
 {
 	struct immediate *i = data;
 
 	(void)ev;
 	(void)im;
+	begin(i);
 	enter("im i%d", i->id);
 	run_script(i->script);
 	leave();
+	i->running--;
 }
 
 static void once_handler(struct tevent_context *ev, struct tevent_immediate *im, void *data)
@@ -76,9 +84,11 @@ static void once_handler(struct tevent_context *ev, struct tevent_immediate *im,
 
 	(void)ev;
 	(void)im;
+	begin(i);
 	enter("im i%d with", i->id);
 	run_script(i->once);
 	leave();
+	i->running--;
 }
 
 static void op_im(const struct word *a)
@@ -143,7 +153,8 @@ static void op_free_im(const struct word *a)
 {
 	struct immediate *i = &w.immediates[a->n];
 
-	if (!i->live) {
+	/* As with FD-9: C cannot free one whose handler was entered a second time by nesting. */
+	if (!i->live || (i->running > 0 && i->entered_again)) {
 		skip();
 		return;
 	}

@@ -5,7 +5,7 @@ static struct request *live_request(const struct word *a)
 {
 	struct request *r = &w.requests[a->n];
 
-	/* Of a received request the header says that no further action is valid. */
+	/* Of a received request the header says that no further action is valid; see README.md. */
 	if (w.freed || !r->live || state_of(r) == TEVENT_REQ_RECEIVED) {
 		skip();
 		return NULL;
@@ -65,20 +65,37 @@ static void op_nomem(const struct word *a)
 	}
 }
 
-static void op_post(const struct word *a)
+/*
+ * Posting inside a callback, which may be a posted one that a nested turn would enter again: then C cannot free the
+ * request. Posting drops an end time that `poll` may wait for.
+ */
+static struct request *postable(const struct word *a)
 {
 	struct request *r = live_request(a);
 
+	if (r != NULL && (w.waiting || (r->calling > 0 && w.nesting))) {
+		skip();
+		return NULL;
+	}
+	return r;
+}
+
+static void op_post(const struct word *a)
+{
+	struct request *r = postable(a);
+
 	if (r != NULL) {
+		r->posted = true;
 		tevent_req_post(r->req, w.ev);
 	}
 }
 
 static void op_defer(const struct word *a)
 {
-	struct request *r = live_request(a);
+	struct request *r = postable(a);
 
 	if (r != NULL) {
+		r->posted = true;
 		tevent_req_defer_callback(r->req, w.ev);
 	}
 }
@@ -110,13 +127,15 @@ static void op_no_endtime(const struct word *a)
 
 static void op_cancel(const struct word *a)
 {
-	struct request *r = live_request(a);
+	struct request *r = &w.requests[a->n];
 
-	if (r != NULL) {
-		bool said = tevent_req_cancel(r->req);
-
-		say("= %d", said);
+	if (w.freed || !r->live) {
+		skip();
+		return;
 	}
+	bool said = tevent_req_cancel(r->req);
+
+	say("= %d", said);
 }
 
 static void op_notify(const struct word *a)

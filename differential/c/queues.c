@@ -46,11 +46,11 @@ static void trigger(struct tevent_req *req, void *data)
 	struct entry *n = data;
 
 	(void)req;
-	if (n->direct) {
-		n->direct = false;
-	} else {
+	/* A turn inside the cleanup of a request that is being freed finds its entry in the queue. */
+	if (n->live && !n->direct) {
 		w.queues[n->queue].maybe_scheduled = false;
 	}
+	n->direct = false;
 	enter("trigger n%d r%d", n->id, n->req);
 	run_script(n->script);
 	leave();
@@ -236,14 +236,14 @@ static void op_free_queue(const struct word *a)
 	talloc_free(w.queues[a->n].queue);
 }
 
-/* Before their context goes: C would schedule on a context that is gone. */
-void stop_queues(void)
+bool queues_hold(void)
 {
 	for (int id = 0; id < IDS; id++) {
-		if (w.queues[id].live) {
-			tevent_queue_stop(w.queues[id].queue);
+		if (w.queues[id].live && tevent_queue_length(w.queues[id].queue) > 0) {
+			return true;
 		}
 	}
+	return false;
 }
 
 void free_queues(void)

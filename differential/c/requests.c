@@ -1,4 +1,4 @@
-/* Requests: making, keeping and freeing them, and their functions. */
+/* Requests: making them, and their functions. */
 #include "world.h"
 
 enum tevent_req_state state_of(const struct request *r)
@@ -26,65 +26,6 @@ void *home_of(int of)
 	return of == NOBODY ? w.mem : tevent_req_data(w.requests[of].req, struct state);
 }
 
-static void request_dies(struct request *r)
-{
-	r->live = false;
-	children_of_state_die(r->id);
-	for (int id = 0; id < IDS; id++) {
-		struct request *child = &w.requests[id];
-
-		if (child->live && child->home == KEPT && child->parent == r->id) {
-			request_dies(child);
-		}
-	}
-	entries_die(r->id);
-}
-
-/* What a handler must not touch any more, from the moment at which freeing begins. */
-void children_of_state_die(int of)
-{
-	for (int id = 0; id < IDS; id++) {
-		struct request *child = &w.requests[id];
-
-		if (w.fds[id].live && w.fds[id].of == of) {
-			w.fds[id].live = false;
-		}
-		if (w.timers[id].live && w.timers[id].of == of) {
-			w.timers[id].live = false;
-		}
-		if (w.immediates[id].live && w.immediates[id].of == of) {
-			w.immediates[id].live = false;
-		}
-		if (child->live && child->home == SUBREQ && child->parent == of) {
-			request_dies(child);
-		}
-	}
-}
-
-/* Whether it, or one that goes with it, stands in its own cleanup or cancel function: then C cannot free it. */
-static bool is_pinned(const struct request *r)
-{
-	if (r->pinned > 0) {
-		return true;
-	}
-	for (int id = 0; id < IDS; id++) {
-		const struct request *child = &w.requests[id];
-
-		if (child->live && child->home != TOP && child->parent == r->id && is_pinned(child)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static void free_request(struct request *r)
-{
-	request_dies(r);
-	w.freeing++;
-	talloc_free(r->req);
-	w.freeing--;
-}
-
 static void callback(struct tevent_req *req)
 {
 	struct request *r = tevent_req_callback_data_void(req);
@@ -98,9 +39,11 @@ static void callback(struct tevent_req *req)
 		r->home = TOP;
 		r->parent = NOBODY;
 	}
+	r->calling++;
 	enter("callback r%d", r->id);
 	run_script(r->callback);
 	leave();
+	r->calling--;
 	if (by_value && r->live && r->home == TOP && !is_pinned(r)) {
 		free_request(r);
 	}
@@ -128,12 +71,14 @@ static bool cancel(struct tevent_req *req)
 {
 	struct request *r = plain_of(req);
 
+	bool says = r->cancels;
+
 	r->pinned++;
 	enter("cancel r%d", r->id);
 	run_script(r->cancel);
 	leave();
 	r->pinned--;
-	return r->cancels;
+	return says;
 }
 
 static void set_callback(struct request *r, int script)
@@ -216,41 +161,6 @@ static void op_wait(const struct word *a)
 	set_callback(made(a[0].n, WAIT, tevent_queue_wait_send(w.mem, w.ev, q->queue)), a[2].n);
 }
 
-static bool is_within(const struct request *inner, const struct request *outer)
-{
-	while (inner != outer && inner->parent != NOBODY) {
-		inner = &w.requests[inner->parent];
-	}
-	return inner == outer;
-}
-
-static void op_keep(const struct word *a)
-{
-	struct request *r = &w.requests[a[0].n], *parent = &w.requests[a[1].n];
-
-	if (w.freed || w.waiting || !r->live || r->home != TOP || !parent->live || parent->kind != PLAIN ||
-	    is_within(parent, r)) {
-		skip();
-		return;
-	}
-	r->home = KEPT;
-	r->parent = parent->id;
-	talloc_steal(parent->req, r->req);
-}
-
-static void op_take(const struct word *a)
-{
-	struct request *r = &w.requests[a->n];
-
-	if (w.waiting || !r->live || r->home != KEPT) {
-		skip();
-		return;
-	}
-	r->home = TOP;
-	r->parent = NOBODY;
-	talloc_steal(w.mem, r->req);
-}
-
 static struct request *plain(const struct word *a)
 {
 	struct request *r = &w.requests[a->n];
@@ -293,49 +203,13 @@ static void op_callback(const struct word *a)
 	}
 }
 
-static void op_free_req(const struct word *a)
-{
-	struct request *r = &w.requests[a->n];
-
-	if (w.waiting || !r->live || is_pinned(r)) {
-		skip();
-		return;
-	}
-	free_request(r);
-}
-
-static void op_received(const struct word *a)
-{
-	struct request *r = &w.requests[a->n];
-
-	/* The trigger of a wait request that is in progress would finish it once more: undefined in C. */
-	if (w.freed || w.waiting || !r->live || is_pinned(r) || state_of(r) == TEVENT_REQ_RECEIVED ||
-	    (r->kind == WAIT && tevent_req_is_in_progress(r->req))) {
-		skip();
-		return;
-	}
-	children_of_state_die(r->id);
-	w.freeing++;
-	tevent_req_received(r->req);
-	w.freeing--;
-}
-
-void free_requests(void)
-{
-	for (int id = 0; id < IDS; id++) {
-		struct request *r = &w.requests[id];
-
-		if (r->live && r->home == TOP) {
-			free_request(r);
-		}
-	}
-}
-
 const struct verb request_verbs[] = {
-	{ "req", "rh", op_req },           { "sub", "rrh", op_sub },
-	{ "wakeup", "rWh", op_wakeup },    { "wait", "rqh", op_wait },
-	{ "keep", "rr", op_keep },         { "take", "r", op_take },
-	{ "callback", "rh", op_callback }, { "cleanup_fn", "rh", op_cleanup_fn },
-	{ "cancel_fn", "rBh", op_cancel_fn }, { "received", "r", op_received },
-	{ "free_req", "r", op_free_req },  { NULL, NULL, NULL },
+	{ "req", "rh", op_req },
+	{ "sub", "rrh", op_sub },
+	{ "wakeup", "rWh", op_wakeup },
+	{ "wait", "rqh", op_wait },
+	{ "callback", "rh", op_callback },
+	{ "cleanup_fn", "rh", op_cleanup_fn },
+	{ "cancel_fn", "rBh", op_cancel_fn },
+	{ NULL, NULL, NULL },
 };

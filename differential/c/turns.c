@@ -3,11 +3,14 @@
 
 #include <time.h>
 
-/* An event that goes with its request cannot be entered a second time by nesting and then be freed (FD-9). */
-static bool owned_fd_runs(void)
+/* An event that goes with its request must not be entered a second time by nesting and then be freed (FD-9). */
+static bool owned_one_runs(void)
 {
 	for (int id = 0; id < IDS; id++) {
-		if (w.fds[id].running > 0 && w.fds[id].of != NOBODY) {
+		const struct fd_event *e = &w.fds[id];
+		const struct immediate *i = &w.immediates[id];
+
+		if ((e->live && e->running > 0 && e->of != NOBODY) || (i->live && i->running > 0 && i->of != NOBODY)) {
 			return true;
 		}
 	}
@@ -16,7 +19,8 @@ static bool owned_fd_runs(void)
 
 static bool can_turn(void)
 {
-	if (w.freed || (w.level > 0 && !w.nesting) || w.level >= LEVELS || owned_fd_runs()) {
+	/* While something is being freed, events that count no more may still be there and run. */
+	if (w.freed || w.freeing > 0 || (w.level > 0 && !w.nesting) || w.level >= LEVELS || owned_one_runs()) {
 		skip();
 		return false;
 	}
@@ -79,10 +83,13 @@ static void op_until(const struct word *a)
 	}
 }
 
-/* Nothing but fds can keep the loop busy for ever, so there must be none. */
+/*
+ * Nothing but fds can keep the loop busy for ever, so there must be none; none without flags either, for which 0.14.1
+ * waits in tevent_loop_wait, unlike LOOP-3 (see README.md, open disagreements).
+ */
 static bool can_wait(void)
 {
-	if (w.freed || w.level > 0 || fds_armed()) {
+	if (w.freed || w.freeing > 0 || w.level > 0 || fds_live()) {
 		skip();
 		return false;
 	}
@@ -104,7 +111,7 @@ static void op_run_all(const struct word *a)
 static void op_poll(const struct word *a)
 {
 	struct request *r = &w.requests[a->n];
-	bool ends = r->live && r->home == TOP && r->kind != WAIT && (r->timed || !tevent_req_is_in_progress(r->req));
+	bool ends = r->live && r->home == TOP && r->kind != WAIT && ((r->timed && !r->posted) || !tevent_req_is_in_progress(r->req));
 
 	if (!ends) {
 		skip();
@@ -138,12 +145,11 @@ static void op_allow_nesting(const struct word *a)
 static void op_free_context(const struct word *a)
 {
 	(void)a;
-	/* LOOP-7: inside its own handlers a use after free in C. */
-	if (w.freed || w.level > 0 || w.depth > 0) {
+	/* LOOP-7: inside its own handlers a use after free in C; so is an entry that is freed after its context. */
+	if (w.freed || w.level > 0 || w.depth > 0 || queues_hold()) {
 		skip();
 		return;
 	}
-	stop_queues();
 	w.freed = true;
 	TALLOC_FREE(w.ev);
 	status();

@@ -45,12 +45,13 @@ struct script {
 };
 
 struct file {
-	bool used, socket, shared;
+	/* lapsed: an event that shared it has gone, or asks for less, and the loop has not waited since */
+	bool used, socket, shared, lapsed;
 	int fd;
 };
 
 struct fd_event {
-	bool used, live, closes;
+	bool used, live, closes, shares, entered_again;
 	struct tevent_fd *fde;
 	int id, file, script, of, running;
 };
@@ -64,7 +65,8 @@ struct timer {
 struct immediate {
 	bool used, live;
 	struct tevent_immediate *im;
-	int id, script, once, of;
+	int id, script, once, of, running;
+	bool entered_again;
 };
 
 enum home { TOP, SUBREQ, KEPT };
@@ -75,10 +77,10 @@ struct request {
 	struct tevent_req *req;
 	enum home home;
 	enum kind kind;
-	int id, parent, callback, cleanup, cancel, pinned;
+	int id, parent, callback, cleanup, cancel, pinned, calling;
 	/* the callback is given the request by value and frees it at its end; what the cancel function says; an end time
-	 * is set */
-	bool by_value, callback_set, cancels, timed;
+	 * is set; a posted callback may drop it */
+	bool by_value, callback_set, cancels, timed, posted;
 };
 
 /* The private data of a plain request. */
@@ -135,29 +137,40 @@ void status(void);
 
 /* files.c */
 extern const struct verb file_verbs[];
-bool siblings_clash(void);
-bool fds_armed(void);
-void free_fds(void);
 void close_files(void);
+
+/* fds.c */
+extern const struct verb fd_verbs[];
+int events_on(long file, bool armed);
+bool siblings_clash(void);
+bool fds_live(void);
+void fd_dies(struct fd_event *e);
+void free_fds(void);
 
 /* events.c */
 extern const struct verb event_verbs[];
 void free_events(void);
 
+/* finish.c */
+extern const struct verb finish_verbs[];
+
 /* requests.c */
 extern const struct verb request_verbs[];
-extern const struct verb finish_verbs[];
 void *home_of(int of);
 bool can_own(int of);
-void children_of_state_die(int id);
 enum tevent_req_state state_of(const struct request *r);
+
+/* homes.c */
+extern const struct verb home_verbs[];
+bool is_pinned(const struct request *r);
+void free_request(struct request *r);
 void free_requests(void);
 
 /* queues.c */
 extern const struct verb queue_verbs[];
 void entries_die(int req);
 void lists_are_empty(void);
-void stop_queues(void);
+bool queues_hold(void);
 void free_queues(void);
 
 /* turns.c */

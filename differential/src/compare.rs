@@ -75,17 +75,19 @@ impl Judge {
     pub(crate) fn run(&self, scenarios: &[Scenario]) -> io::Result<Vec<Traces>> {
         let mut all = Vec::with_capacity(scenarios.len());
         while all.len() < scenarios.len() {
-            let left = &scenarios[all.len()..];
-            let (c, rust) = self.run_once(left)?;
-            // Up to the first that one of them did not finish, which comes out as it is.
-            let complete = c.iter().zip(&rust).take_while(|(c, rust)| {
-                c.ends_with(COMPLETE) && rust.ends_with(COMPLETE)
-            });
-            let count = (complete.count() + 1).min(left.len());
-            let part = |traces: &[String], n: usize| traces.get(n).cloned().unwrap_or_default();
-            all.extend((0..count).map(|n| Traces { c: part(&c, n), rust: part(&rust, n) }));
+            all.extend(self.run_some(&scenarios[all.len()..])?);
         }
         Ok(all)
+    }
+
+    /// Runs them up to the first that one of the drivers does not finish, which comes out as it is.
+    pub(crate) fn run_some(&self, scenarios: &[Scenario]) -> io::Result<Vec<Traces>> {
+        let (c, rust) = self.run_once(scenarios)?;
+        let complete =
+            c.iter().zip(&rust).take_while(|(c, rust)| c.ends_with(COMPLETE) && rust.ends_with(COMPLETE));
+        let count = (complete.count() + 1).min(scenarios.len());
+        let part = |traces: &[String], n: usize| traces.get(n).cloned().unwrap_or_default();
+        Ok((0..count).map(|n| Traces { c: part(&c, n), rust: part(&rust, n) }).collect())
     }
 
     fn run_once(&self, scenarios: &[Scenario]) -> io::Result<(Vec<String>, Vec<String>)> {
@@ -102,7 +104,8 @@ impl Judge {
                 return Err(io::Error::other(format!("a driver gave up: {status}")));
             }
         }
-        let [c, rust] = outputs.map(|output| fs::read(output).map(|trace| split(&String::from_utf8_lossy(&trace))));
+        let [c, rust] =
+            outputs.map(|output| fs::read(output).map(|trace| split(&String::from_utf8_lossy(&trace))));
         Ok((c?, rust?))
     }
 
@@ -113,6 +116,8 @@ impl Judge {
             .env("TALLOC_FREE_FILL", "0xdb")
             .env("LD_PRELOAD", &self.virtual_time)
             .stdin(Stdio::null())
+            // What a driver says when it dies is seen when it is run by hand.
+            .stderr(Stdio::null())
             .stdout(File::create(output)?)
             .spawn()
     }

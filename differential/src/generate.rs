@@ -35,20 +35,20 @@ pub(crate) fn generate(seed: u64) -> Scenario {
     let scripts = rng.between(1, 9);
     let mut drawing = Drawing { rng, theme, scripts, made: [0; 7] };
     let mut ops = drawing.beginning();
-    for _ in 0..drawing.rng.between(6, 50) {
-        ops.push(drawing.op(false));
-    }
+    let length = drawing.rng.between(6, 50);
+    drawing.draw(&mut ops, length, false);
     if drawing.rng.chance(12) {
         ops.push(Op::FreeContext());
-        for _ in 0..drawing.rng.between(0, 8) {
-            ops.push(drawing.op(false));
-        }
+        let length = drawing.rng.between(0, 8);
+        drawing.draw(&mut ops, length, false);
     }
-    let script = |drawing: &mut Drawing| {
-        let length = drawing.rng.weighted(&[(3, 0), (6, 1), (5, 2), (3, 3), (2, 5)]);
-        (0..length).map(|_| drawing.op(true)).collect()
+    let script = |id| {
+        let (length, mut script) =
+            (drawing.rng.weighted(&[(3, 0), (6, 1), (5, 2), (3, 3), (2, 5)]), Vec::new());
+        drawing.draw(&mut script, length, true);
+        (id, script)
     };
-    let scripts = (0..scripts).map(|id| (id, script(&mut drawing))).collect();
+    let scripts = (0..scripts).map(script).collect();
     Scenario { name: format!("seed-{seed}"), scripts, ops }
 }
 
@@ -98,7 +98,12 @@ impl Drawing {
     }
 
     fn flags(&mut self) -> Flags {
-        Flags(self.rng.weighted(&[(1, Flags::ALL[0].1), (5, Flags::ALL[1].1), (3, Flags::ALL[2].1), (3, Flags::ALL[3].1)]))
+        Flags(self.rng.weighted(&[
+            (1, Flags::ALL[0].1),
+            (5, Flags::ALL[1].1),
+            (3, Flags::ALL[2].1),
+            (3, Flags::ALL[3].1),
+        ]))
     }
 
     fn later(&mut self) -> Moment {
@@ -138,20 +143,100 @@ impl Drawing {
         ops
     }
 
-    fn op(&mut self, in_handler: bool) -> Op {
+    /// Some more operations, now and then a phrase of several that belong together.
+    fn draw(&mut self, ops: &mut Vec<Op>, count: usize, in_handler: bool) {
         use Family::{File, Im, Loop, Queue, Req, Timer};
         let families = [File, Timer, Im, Req, Queue, Loop];
         let mut choices: Vec<_> = self.theme.into_iter().zip(families).collect();
         if in_handler {
             choices[5].0 /= 5;
         }
-        match self.rng.weighted(&choices) {
-            File => self.file_op(),
-            Timer => self.timer_op(),
-            Im => self.im_op(),
-            Req => self.req_op(),
-            Queue => self.queue_op(),
-            Loop => self.loop_op(),
+        let most = ops.len() + count;
+        while ops.len() < most {
+            let family = self.rng.weighted(&choices);
+            if self.rng.chance(15) {
+                self.phrase(family, ops);
+                continue;
+            }
+            ops.push(match family {
+                File => self.file_op(),
+                Timer => self.timer_op(),
+                Im => self.im_op(),
+                Req => self.req_op(),
+                Queue => self.queue_op(),
+                Loop => self.loop_op(),
+            });
+        }
+    }
+
+    /// What single draws seldom bring together.
+    fn phrase(&mut self, family: Family, ops: &mut Vec<Op>) {
+        match (family, self.rng.below(4)) {
+            (Family::File, 0..2) => {
+                let (near, far) = (self.fresh(), self.fresh());
+                ops.extend([
+                    Op::Pair(near, far),
+                    Op::Fd(self.fresh(), near, self.flags(), self.script(), self.of()),
+                    Op::Write(far, 5),
+                ]);
+            }
+            (Family::File, _) => {
+                let (event, file) = (self.fresh(), self.some());
+                ops.extend([
+                    Op::Fd(event, file, self.flags(), self.script(), Maybe(None)),
+                    Op::Set(event, self.flags()),
+                    Op::Turn(),
+                ]);
+            }
+            (Family::Timer, _) => {
+                let timer = self.fresh();
+                ops.extend([
+                    Op::Timer(timer, self.later(), self.script(), self.of()),
+                    Op::Update(timer, self.later()),
+                ]);
+            }
+            (Family::Im, _) => {
+                let im = self.fresh();
+                ops.extend([Op::Im(im, self.script(), self.of()), Op::Sched(im)]);
+            }
+            (Family::Req, 0..2) => {
+                let (parent, child) = (self.fresh(), self.fresh());
+                ops.extend([
+                    Op::Req(parent, self.script()),
+                    Op::Sub(child, parent, self.script()),
+                    Op::CleanupFn(child, self.script()),
+                    Op::Defer(child),
+                    Op::Done(child),
+                ]);
+            }
+            (Family::Req, 2) => {
+                let (parent, child) = (self.some(), self.fresh());
+                ops.extend([
+                    Op::Req(child, self.script()),
+                    Op::Keep(child, parent),
+                    Op::CleanupFn(child, self.script()),
+                ]);
+                if self.rng.chance(50) {
+                    ops.push(Op::Take(child));
+                }
+            }
+            (Family::Req, _) => {
+                let req = self.some();
+                ops.extend([Op::CancelFn(req, self.yes(), self.script()), Op::Cancel(req)]);
+            }
+            (Family::Queue, 0..2) => {
+                let (req, queue) = (self.fresh(), self.some());
+                ops.extend([
+                    Op::Req(req, self.script()),
+                    Op::Entry(self.fresh(), queue, req, self.script()),
+                    Op::Turn(),
+                ]);
+            }
+            (Family::Queue, _) => {
+                let queue = self.some();
+                ops.extend([Op::Stop(queue), Op::Untrigger(self.some()), Op::Start(queue)]);
+            }
+            (Family::Loop, _) => ops.extend([Op::Turn(), Op::Turn()]),
         }
     }
 

@@ -29,7 +29,7 @@ usage: tevent-differential generate SEED
 /// How many scenarios one pair of processes is given.
 const BATCH: u64 = 500;
 /// After so many failures there is enough to look at.
-const ENOUGH: usize = 20;
+const ENOUGH: usize = 10;
 
 type Anyhow<T> = Result<T, Box<dyn Error>>;
 
@@ -73,7 +73,8 @@ fn run(file: &Path) -> Anyhow<bool> {
 
 /// All scenarios that failed once.
 fn replay(dir: &Path, c_driver: &Path) -> Anyhow<bool> {
-    let files: io::Result<Vec<PathBuf>> = fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect();
+    let files: io::Result<Vec<PathBuf>> =
+        fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut files = files?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
     files.sort();
@@ -97,7 +98,8 @@ fn replay(dir: &Path, c_driver: &Path) -> Anyhow<bool> {
 fn compare(seeds: &str, c_driver: &Path, keep: Option<&Path>) -> Anyhow<bool> {
     let (first, end) = seeds.split_once("..").ok_or("seeds are given as A..B")?;
     let seeds: Range<u64> = first.parse()?..end.parse()?;
-    let keep = keep.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions"), Path::to_path_buf);
+    let keep =
+        keep.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions"), Path::to_path_buf);
     let judge = Judge::new(c_driver)?;
     let (mut passed, mut failed, mut lines) = (0, 0, 0);
     let mut from = seeds.start;

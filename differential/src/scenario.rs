@@ -128,8 +128,9 @@ impl Scenario {
             let at = |what: &str| format!("line {}: {what}: {line}", number + 1);
             if line.is_empty() || line.starts_with('#') {
                 continue;
-            } else if let Some(name) = line.strip_prefix("scenario ") {
-                current.name = name.to_owned();
+            }
+            if let Some(name) = line.strip_prefix("scenario ") {
+                name.clone_into(&mut current.name);
             } else if let Some(id) = line.strip_prefix("handler ") {
                 let Script { 0: id } = Script::read(id).ok_or_else(|| at("not a handler"))?;
                 script = Some(id);
@@ -144,7 +145,11 @@ impl Scenario {
                 scripted.unwrap_or(&mut current.ops).push(op);
             }
         }
-        if current == Scenario::default() { Ok(all) } else { Err("the last scenario has no `end`".to_owned()) }
+        if current == Scenario::default() {
+            Ok(all)
+        } else {
+            Err("the last scenario has no `end`".to_owned())
+        }
     }
 
     /// How many operations it has, those of its handlers too.

@@ -1,35 +1,50 @@
 //! Makes a failing scenario as short as it can be and still fail in the same way.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use crate::compare::Judge;
 use crate::scenario::Scenario;
 
 /// How many candidates are tried in one go.
 const AT_ONCE: usize = 200;
+/// Where candidates never end, each takes long; then what there is has to do.
+const LONGEST: Duration = Duration::from_secs(40);
 
 pub(crate) fn shrink(judge: &Judge, scenario: &Scenario, kind: &'static str) -> io::Result<Scenario> {
+    let search = Search { judge, kind, started: Instant::now() };
     let mut best = scenario.clone();
     let mut chunk = best.len().div_ceil(2).max(1);
     loop {
-        match first_failing(judge, &candidates(&best, chunk), kind)? {
+        match search.first_failing(&candidates(&best, chunk))? {
             Some(shorter) => best = shorter,
-            None if chunk == 1 => return Ok(without_unused(judge, best, kind)?),
+            None if chunk == 1 => return without_unused(&search, best),
             None => {}
         }
         chunk = (chunk / 2).max(1).min(best.len().max(1));
     }
 }
 
-fn first_failing(judge: &Judge, candidates: &[Scenario], kind: &str) -> io::Result<Option<Scenario>> {
-    for candidates in candidates.chunks(AT_ONCE) {
-        let traces = judge.run(candidates)?;
-        let failing = traces.iter().position(|traces| !traces.agree() && traces.kind() == kind);
-        if let Some(failing) = failing {
-            return Ok(Some(candidates[failing].clone()));
+struct Search<'a> {
+    judge: &'a Judge,
+    kind: &'static str,
+    started: Instant,
+}
+
+impl Search<'_> {
+    fn first_failing(&self, candidates: &[Scenario]) -> io::Result<Option<Scenario>> {
+        let mut done = 0;
+        while done < candidates.len() && self.started.elapsed() < LONGEST {
+            let end = candidates.len().min(done + AT_ONCE);
+            let traces = self.judge.run_some(&candidates[done..end])?;
+            let failing = traces.iter().position(|traces| !traces.agree() && traces.kind() == self.kind);
+            if let Some(failing) = failing {
+                return Ok(Some(candidates[done + failing].clone()));
+            }
+            done += traces.len();
         }
+        Ok(None)
     }
-    Ok(None)
 }
 
 /// All that are left when `chunk` operations in a row are taken out, wherever they stand.
@@ -53,12 +68,12 @@ fn candidates(scenario: &Scenario, chunk: usize) -> Vec<Scenario> {
 }
 
 /// Scripts that nothing needs go.
-fn without_unused(judge: &Judge, mut scenario: Scenario, kind: &str) -> io::Result<Scenario> {
+fn without_unused(search: &Search, mut scenario: Scenario) -> io::Result<Scenario> {
     let ids: Vec<usize> = scenario.scripts.keys().copied().collect();
     for id in ids {
         let mut shorter = scenario.clone();
         shorter.scripts.remove(&id);
-        if let Some(shorter) = first_failing(judge, &[shorter], kind)? {
+        if let Some(shorter) = search.first_failing(&[shorter])? {
             scenario = shorter;
         }
     }

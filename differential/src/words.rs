@@ -45,6 +45,12 @@ impl<const KIND: char> fmt::Display for Id<KIND> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Maybe<T>(pub(crate) Option<T>);
 
+impl<const KIND: char> Maybe<Id<KIND>> {
+    pub(crate) fn number(self) -> Option<usize> {
+        self.0.map(|id| id.0)
+    }
+}
+
 impl<T: Word> Word for Maybe<T> {
     fn read(text: &str) -> Option<Self> {
         if text == "-" { Some(Maybe(None)) } else { T::read(text).map(|word| Maybe(Some(word))) }
@@ -65,8 +71,12 @@ impl<T: Word> fmt::Display for Maybe<T> {
 pub(crate) struct Flags(pub(crate) FdFlags);
 
 impl Flags {
-    pub(crate) const ALL: [(&'static str, FdFlags); 4] =
-        [("-", FdFlags::NONE), ("r", FdFlags::READ), ("w", FdFlags::WRITE), ("rw", FdFlags::from_bits_truncate(3))];
+    pub(crate) const ALL: [(&'static str, FdFlags); 4] = [
+        ("-", FdFlags::NONE),
+        ("r", FdFlags::READ),
+        ("w", FdFlags::WRITE),
+        ("rw", FdFlags::from_bits_truncate(3)),
+    ];
 }
 
 impl Word for Flags {

@@ -21,11 +21,18 @@ pub(super) struct ImSlot {
     /// `None` where a request has it.
     owner: Option<Immediate>,
     pub(super) of: Option<usize>,
+    pub(super) running: usize,
+    /// Its handler was entered a second time by nesting and has not returned for good.
+    entered_again: bool,
 }
 
 impl ImSlot {
+    fn new(im: ImmediateRef, owner: Option<Immediate>, of: Option<usize>) -> Self {
+        ImSlot { im, owner, of, running: 0, entered_again: false }
+    }
+
     fn owned(owner: Immediate) -> Self {
-        ImSlot { im: owner.clone(), owner: Some(owner), of: None }
+        ImSlot::new(owner.clone(), Some(owner), None)
     }
 }
 
@@ -38,9 +45,9 @@ impl World {
             Op::Im(im, script, of) => self.add_im(im.0, script, of),
             Op::Sched(im) => self.with_im(im.0, |ev, im| im.schedule(ev)),
             Op::SchedWith(im, script) => {
-                let (id, script, world) = (im.0, script.0.map(|script| script.0), self.weak());
+                let (id, script, world) = (im.0, script.number(), self.weak());
                 let handler = move |_: &ContextRef, _: &ImmediateRef| {
-                    world().handle(format_args!("im i{id} with"), script);
+                    world().im_runs(id, " with", script);
                 };
                 self.with_im(id, |ev, im| im.schedule_with(ev, handler))
             }
@@ -51,7 +58,7 @@ impl World {
     }
 
     fn add_timer(&self, id: usize, when: Moment, script: Maybe<Script>, of: Maybe<Req>) -> Outcome {
-        let (script, of) = (script.0.map(|script| script.0), of.0.map(|req| req.0));
+        let (script, of) = (script.number(), of.number());
         self.can_own(of)?;
         self.0.timers.claim(id)?;
         let (ev, when, world) = (&self.0.ev, self.when(when), self.weak());
@@ -102,17 +109,17 @@ impl World {
     }
 
     fn add_im(&self, id: usize, script: Maybe<Script>, of: Maybe<Req>) -> Outcome {
-        let (script, of) = (script.0.map(|script| script.0), of.0.map(|req| req.0));
+        let (script, of) = (script.number(), of.number());
         self.can_own(of)?;
         // A request has no immediates without a handler of their own.
         skip_if(script.is_none() && of.is_some())?;
         self.0.immediates.claim(id)?;
         let world = self.weak();
-        let handler = move || world().handle(format_args!("im i{id}"), script);
+        let handler = move || world().im_runs(id, "", script);
         let slot = match (of, script) {
             (Some(req), _) => {
                 let im = self.plain_req(req)?.add_immediate(move |_req| handler());
-                ImSlot { im, owner: None, of }
+                ImSlot::new(im, None, of)
             }
             (None, Some(_)) => ImSlot::owned(Immediate::new(move |_ev, _im| handler())),
             (None, None) => ImSlot::owned(Immediate::empty()),
@@ -128,7 +135,19 @@ impl World {
         Ok(None)
     }
 
+    fn im_runs(&self, id: usize, how: &str, script: Option<usize>) {
+        // It may be gone from the shelf when the handler returns.
+        let _ = self.0.immediates.with(id, |im| {
+            im.entered_again = im.running > 0;
+            im.running += 1;
+        });
+        self.handle(format_args!("im i{id}{how}"), script);
+        let _ = self.0.immediates.with(id, |im| im.running -= 1);
+    }
+
     fn free_im(&self, id: usize) -> Outcome {
+        // As with FD-9: C cannot free one whose handler was entered a second time by nesting.
+        skip_if(self.0.immediates.with(id, |im| im.running > 0 && im.entered_again)?)?;
         let slot = self.0.immediates.take(id)?;
         let owner = match slot.of {
             None => slot.owner,

@@ -15,6 +15,8 @@ pub(super) struct FileSlot {
     socket: bool,
     /// Some event keeps it open.
     pub(super) shared: bool,
+    /// An event that shared it has gone, or asks for less, and the loop has not waited since.
+    pub(super) lapsed: bool,
 }
 
 const CHUNK: [u8; 4096] = [0; 4096];
@@ -60,7 +62,7 @@ impl World {
         let (one, other) = make().map_err(|_| Skipped)?;
         for (id, file) in [(a, one), (b, other)] {
             files.claim(id)?;
-            files.put(id, FileSlot { file: Rc::new(file), socket, shared: false });
+            files.put(id, FileSlot { file: Rc::new(file), socket, shared: false, lapsed: false });
         }
         Ok(None)
     }

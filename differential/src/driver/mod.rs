@@ -6,6 +6,7 @@ mod events;
 mod fds;
 mod files;
 mod finish;
+mod homes;
 mod queues;
 mod requests;
 mod shelf;
@@ -111,11 +112,11 @@ pub(crate) fn run(scenario: &Scenario) -> Result<String, String> {
     Ok(trace)
 }
 
-/// Whether the clock stands still, as c/virtual_time.c makes it.
+/// Whether the clock stands still, as `c/virtual_time.c` makes it.
 pub(crate) fn time_is_virtual() -> bool {
     let before = Instant::now();
     thread::sleep(Duration::from_millis(1));
-    Instant::now() - before == Duration::from_millis(1)
+    before.elapsed() == Duration::from_millis(1)
 }
 
 impl World {
@@ -150,7 +151,9 @@ impl World {
 
     fn run_script(&self, script: Option<usize>) {
         let inner = &*self.0;
-        let Some(script) = script.filter(|_| !inner.silent.get() && inner.depth.get() < DEPTH) else { return };
+        let Some(script) = script.filter(|_| !inner.silent.get() && inner.depth.get() < DEPTH) else {
+            return;
+        };
         inner.depth.set(inner.depth.get() + 1);
         for op in inner.scenario.scripts.get(&script).into_iter().flatten() {
             let fuel = inner.fuel.get();
@@ -197,7 +200,9 @@ impl World {
             Moment::At(offset) => {
                 let distance = Duration::from_micros(offset.unsigned_abs());
                 let start = self.0.start;
-                When::At(if offset < 0 { start - distance } else { start + distance })
+                let point =
+                    if offset < 0 { start.checked_sub(distance) } else { start.checked_add(distance) };
+                When::At(point.unwrap_or(start))
             }
         }
     }
@@ -209,9 +214,11 @@ impl World {
     /// What can be asked without changing anything.
     fn status(&self) {
         let mut line = "~".to_owned();
-        self.0.fds.for_each(|id, fd| line += &format!(" e{id}={}", Flags(fd.fde.flags())));
-        self.0.requests.for_each(|id, req| line += &format!(" r{id}={}", req.standing()));
-        self.0.queues.for_each(|id, queue| line += &format!(" q{id}={}", queue.standing()));
+        // Writing into a string does not fail.
+        let mut add = |text: fmt::Arguments| line.write_fmt(text).unwrap_or_default();
+        self.0.fds.for_each(|id, fd| add(format_args!(" e{id}={}", Flags(fd.fde.flags()))));
+        self.0.requests.for_each(|id, req| add(format_args!(" r{id}={}", req.standing())));
+        self.0.queues.for_each(|id, queue| add(format_args!(" q{id}={}", queue.standing())));
         self.say(line);
     }
 

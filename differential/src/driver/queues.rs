@@ -1,5 +1,7 @@
 //! Queues and their entries.
 
+use std::mem;
+
 use tevent::{ContextRef, Queue, QueueEntryRef, QueueError, QueueRef, ReqRef};
 
 use super::requests::AnyRef;
@@ -39,15 +41,15 @@ impl World {
     pub(super) fn queue_op(&self, op: &Op) -> Option<Outcome> {
         Some(match *op {
             Op::Queue(queue) => self.create_queue(queue.0),
-            Op::Add(entry, queue, req, script) => self.join((entry, queue, req), |world, ev, req, queue| {
-                queue.add(ev, req, world.trigger(entry, script)).map(|()| None)
+            Op::Add(entry, queue, id, script) => self.join((entry, queue, id), |world, ev, req, queue| {
+                queue.add(ev, req, world.trigger(entry, id, script)).map(|()| None)
             }),
-            Op::Entry(entry, queue, req, script) => self.join((entry, queue, req), |world, ev, req, queue| {
-                queue.add_entry(ev, req, world.trigger(entry, script)).map(Some)
+            Op::Entry(entry, queue, id, script) => self.join((entry, queue, id), |world, ev, req, queue| {
+                queue.add_entry(ev, req, world.trigger(entry, id, script)).map(Some)
             }),
-            Op::Blocker(entry, queue, req) => self.join((entry, queue, req), |_world, ev, req, queue| {
-                queue.add_blocker(ev, req).map(Some)
-            }),
+            Op::Blocker(entry, queue, req) => {
+                self.join((entry, queue, req), |_world, ev, req, queue| queue.add_blocker(ev, req).map(Some))
+            }
             Op::Optimize(entry, queue, req, script) => self.optimize((entry, queue, req), script),
             Op::Leave(entry) => self.leave(entry.0),
             Op::Stop(queue) => self.live_queue(queue.0).map(|queue| {
@@ -91,11 +93,9 @@ impl World {
     fn create_queue(&self, id: usize) -> Outcome {
         self.unless_freed()?;
         self.0.queues.claim(id)?;
-        self.0.queues.put(id, QueueSlot {
-            owner: Queue::create("queue"),
-            maybe_scheduled: false,
-            has_wait: false,
-        });
+        self.0
+            .queues
+            .put(id, QueueSlot { owner: Queue::create("queue"), maybe_scheduled: false, has_wait: false });
         Ok(None)
     }
 
@@ -113,18 +113,15 @@ impl World {
         })
     }
 
-    fn trigger<S>(&self, entry: Entry, script: Maybe<Script>) -> impl Fn(&ReqRef<S>) + use<S> {
-        let (world, script) = (self.weak(), script.0.map(|script| script.0));
-        move |_req| world().triggered(entry.0, script)
+    fn trigger<S>(&self, entry: Entry, req: Req, script: Maybe<Script>) -> impl Fn(&ReqRef<S>) + use<S> {
+        let (world, script) = (self.weak(), script.number());
+        move |_req| world().triggered(entry.0, req.0, script)
     }
 
-    fn triggered(&self, id: usize, script: Option<usize>) {
-        let told = self.0.entries.with(id, |entry| (std::mem::take(&mut entry.direct), entry.queue, entry.req));
-        let Ok((direct, queue, req)) = told else {
-            self.say(format_args!("trigger n{id}, which has left its queue"));
-            return;
-        };
-        if !direct {
+    fn triggered(&self, id: usize, req: usize, script: Option<usize>) {
+        // A turn inside the cleanup of a request that is being freed finds its entry in the queue.
+        let told = self.0.entries.with(id, |entry| (mem::take(&mut entry.direct), entry.queue));
+        if let Ok((false, queue)) = told {
             let _ = self.0.queues.with(queue, |queue| queue.maybe_scheduled = false);
         }
         self.handle(format_args!("trigger n{id} r{req}"), script);
@@ -168,7 +165,7 @@ impl World {
             self.is_maybe_scheduled(queue.0);
         }
         let (live, plain) = (self.live_queue(queue.0)?, self.plain_req(req.0)?);
-        let handed_out = live.add_optimize_empty(&self.0.ev, &plain, self.trigger(entry, script));
+        let handed_out = live.add_optimize_empty(&self.0.ev, &plain, self.trigger(entry, req, script));
         let handed_out = handed_out.expect("the queue lived");
         let _ = self.0.entries.with(entry.0, |slot| slot.entry = Some(handed_out));
         Ok(None)
@@ -207,9 +204,8 @@ impl World {
         Ok(None)
     }
 
-    /// Before their context goes: C would schedule on a context that is gone.
-    pub(super) fn stop_queues(&self) {
-        self.0.queues.for_each(|_id, queue| queue.owner.stop());
+    pub(super) fn queues_hold(&self) -> bool {
+        self.0.queues.any(|queue| !queue.owner.is_empty())
     }
 
     pub(super) fn free_queues(&self) {
