@@ -385,3 +385,33 @@ on_every_backend! {
         assert_eq!(req.state(), ReqState::Received);
     }
 }
+
+on_every_backend! {
+    fn req_5_a_deferral_holds_for_notify_and_for_what_was_posted_too(backend) {
+        let (ctx, log) = (backend.context(), Log::new());
+        let req = Req::create(());
+        let noted = log.clone();
+        req.set_callback(move |_req| noted.add("called"));
+        req.defer_callback(&ctx);
+        req.notify_callback();
+        assert_eq!(log.len(), 0);
+        turns(&ctx, 1);
+        assert_eq!(log.take().len(), 1);
+        req.clone().post(&ctx);
+        req.defer_callback(&ctx);
+        turns(&ctx, 1);
+        assert_eq!(log.len(), 0, "posted once more");
+        turns(&ctx, 1);
+        assert_eq!(log.take().len(), 1);
+        assert!(req.is_in_progress());
+    }
+
+    fn req_4_a_posted_callback_drops_the_end_time(backend) {
+        let ctx = backend.context();
+        let req = Req::create(());
+        req.set_endtime(&ctx, Duration::ZERO);
+        req.clone().post(&ctx);
+        ctx.loop_wait().unwrap();
+        assert!(req.is_in_progress());
+    }
+}

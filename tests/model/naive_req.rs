@@ -153,13 +153,7 @@ impl Naive {
         self.disarm(Later::EndTime(id));
         self.reqs[id].outcome = outcome;
         self.clean_up(id, outcome.state);
-        if !self.reqs[id].is_received() {
-            if std::mem::take(&mut self.reqs[id].deferred) {
-                self.post(id);
-            } else {
-                self.notify(id);
-            }
-        }
+        self.notify(id);
         true
     }
 
@@ -182,9 +176,19 @@ impl Naive {
         }
     }
 
-    /// REQ-16. After received the callback never runs (REQ-8).
-    pub(crate) fn notify(&mut self, id: usize) {
+    /// REQ-4: what was posted is a finish in the state that the request is in.
+    pub(crate) fn call_posted(&mut self, id: usize) {
+        self.disarm(Later::EndTime(id));
+        self.notify(id);
+    }
+
+    /// REQ-16. After received the callback never runs (REQ-8). A deferral holds for whatever calls back next (REQ-5).
+    fn notify(&mut self, id: usize) {
         if self.reqs[id].is_received() {
+            return;
+        }
+        if std::mem::take(&mut self.reqs[id].deferred) {
+            self.post(id);
             return;
         }
         match self.reqs[id].callback.clone() {

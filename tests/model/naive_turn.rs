@@ -74,7 +74,7 @@ impl Naive {
                 let script = once.unwrap_or_else(|| Rc::clone(&self.ims[id].script));
                 self.run(&script, Some((Kind::Im, id)));
             }
-            Soon::Post(req) => self.notify(req),
+            Soon::Post(req) => self.call_posted(req),
             Soon::Queue(queue) => self.trigger_head(queue),
         }
     }

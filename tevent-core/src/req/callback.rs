@@ -66,7 +66,16 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_notify_callback")]
     pub fn notify_callback(&self) {
         let req = self.clone();
-        bounded(move || req.call_back());
+        bounded(move || req.call_back_or_post());
+    }
+
+    /// A deferral holds for whatever would call back next.
+    pub(super) fn call_back_or_post(&self) {
+        let defer_to = self.0.defer_to.take();
+        match defer_to {
+            Some(ev) => self.post(&ev),
+            None => self.call_back(),
+        }
     }
 
     /// Runs the callback from an immediate, in a later turn. Cleanup has run by then, if the request has finished.
@@ -75,6 +84,8 @@ impl<S: 'static> ReqRef<S> {
     /// only after that has returned; there, use [`Req::post`](crate::Req::post). Posting a request in progress calls
     /// back while it is still in progress. A second post before the callback ran only moves it to the tail. Nothing
     /// happens when the result was taken, or when the request or the context is freed before that turn.
+    ///
+    /// An end time is dropped when the posted callback is due, also while the request is in progress, as in C.
     ///
     /// C equivalent: `tevent_req_post`. Spec: REQ-4.
     ///
@@ -102,13 +113,17 @@ impl<S: 'static> ReqRef<S> {
         let mut trigger = self.0.trigger.borrow_mut();
         let trigger = trigger.get_or_insert_with(|| {
             let req = self.clone();
-            Immediate::new(move |_ev, _im| req.notify_callback())
+            Immediate::new(move |_ev, _im| {
+                // As in C, where a posted callback is a finish in the state that the request is in.
+                req.reset_endtime();
+                req.notify_callback();
+            })
         });
         trigger.schedule(ev);
     }
 
-    /// Makes the next finish [`post`](Self::post) instead of calling back at once. One time. If the context is gone by
-    /// the finish, the callback does not run.
+    /// Makes whatever would call back next, mostly the finish, [`post`](Self::post) instead. One time. If the context is
+    /// gone by then, the callback does not run.
     ///
     /// C equivalent: `tevent_req_defer_callback`. Spec: REQ-5.
     ///
@@ -205,7 +220,7 @@ impl<S: 'static> ReqRef<S> {
         cancelled
     }
 
-    pub(super) fn call_back(&self) {
+    fn call_back(&self) {
         // It may have had to wait for its place on the stack, and the request is gone meanwhile.
         if self.state() == ReqState::Received {
             return;

@@ -228,11 +228,7 @@ impl<S: 'static> ReqRef<S> {
     fn conclude(&self) {
         let mut panics = Panics::default();
         panics.catch(|| self.clean_up(self.state()));
-        let defer_to = self.0.defer_to.take();
-        panics.catch(|| match defer_to {
-            Some(ev) => self.post(&ev),
-            None => self.call_back(),
-        });
+        panics.catch(|| self.call_back_or_post());
         panics.resume();
     }
 
