@@ -38,7 +38,7 @@ static void children_of_state_die(int of)
 	}
 }
 
-/* Whether it, or one that goes with it, stands in its own cleanup or cancel function: then C cannot free it. */
+/* Whether it, or one that goes with it, stands in its own cleanup: then C cannot free it. */
 bool is_pinned(const struct request *r)
 {
 	if (r->pinned > 0) {

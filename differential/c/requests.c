@@ -73,11 +73,9 @@ static bool cancel(struct tevent_req *req)
 
 	bool says = r->cancels;
 
-	r->pinned++;
 	enter("cancel r%d", r->id);
 	run_script(r->cancel);
 	leave();
-	r->pinned--;
 	return says;
 }
 

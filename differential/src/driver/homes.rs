@@ -67,7 +67,7 @@ impl World {
         inner == outer || self.parent_of(inner).is_some_and(|parent| self.is_within(parent, outer))
     }
 
-    /// Whether it, or one that goes with it, stands in its own cleanup or cancel function.
+    /// Whether it, or one that goes with it, stands in its own cleanup.
     pub(super) fn is_pinned(&self, id: usize) -> bool {
         let all = self.0.requests.which(|slot| slot.pinned > 0);
         all.into_iter().any(|pinned| self.is_within(pinned, id))

@@ -41,7 +41,7 @@ pub(super) struct ReqSlot {
     pub(super) owner: Option<Owner>,
     pub(super) home: Home,
     pub(super) callback_set: bool,
-    /// How often it stands in its own cleanup or cancel function: then C cannot free it.
+    /// How often it stands in its own cleanup, or it or a child is being freed: then C cannot free it.
     pub(super) pinned: usize,
     /// How often its callback runs.
     pub(super) calling: usize,
@@ -128,7 +128,7 @@ impl World {
             Op::CancelFn(req, says, script) => self.with_plain(req.0, |req, id| {
                 let (world, script) = (self.weak(), script.number());
                 req.set_cancel_fn(move |_req| {
-                    world().pinned(id, format_args!("cancel r{id}"), script);
+                    world().handle(format_args!("cancel r{id}"), script);
                     says.0
                 });
             }),
