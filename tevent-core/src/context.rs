@@ -18,6 +18,7 @@ use crate::location::Location;
 use crate::nesting::NestingState;
 use crate::panics::Panics;
 use crate::reactor::SimClock;
+use crate::signal::{SignalRef, Signals};
 use crate::stats::Stats;
 use crate::sys::fork;
 use crate::threaded::Threads;
@@ -62,6 +63,7 @@ struct Inner {
     fds: RefCell<Option<FdTable>>,
     timers: RefCell<TimerQueue<TimerRef>>,
     immediates: RefCell<List<ImmediateRef>>,
+    signals: Signals,
     /// The virtual clock of a simulated context.
     clock: OnceCell<Rc<SimClock>>,
     kept: Rc<Children>,
@@ -102,6 +104,7 @@ impl Context {
             fds: RefCell::new(Some(fds)),
             timers: RefCell::new(TimerQueue::new()),
             immediates: RefCell::new(List::new()),
+            signals: Signals::default(),
             clock: clock.map_or_else(OnceCell::new, OnceCell::from),
             kept: Children::new(),
             threads: Threads::default(),
@@ -265,19 +268,22 @@ impl ContextRef {
         let fds = inner.fds.replace(new_fds);
         let immediates = inner.immediates.replace(List::new());
         let timers = inner.timers.replace(TimerQueue::new());
+        let signals = inner.signals.take_all();
         let fd_events: Vec<FdRef> = fds.iter().flat_map(FdTable::events).collect();
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
         immediates.iter().for_each(|(_key, im)| im.unlink());
         timers.values().for_each(TimerRef::unlink);
+        signals.iter().for_each(SignalRef::unlink);
         for fde in &fd_events {
             fde.set_place(None);
         }
         immediates.iter().for_each(|(_key, im)| panics.catch(|| im.reset()));
         timers.values().for_each(|te| panics.catch(|| te.end()));
+        signals.iter().for_each(|se| panics.catch(|| se.end()));
         for fde in &fd_events {
             panics.catch(|| fde.detach());
         }
-        panics.catch(|| drop((fds, immediates, timers, fd_events)));
+        panics.catch(|| drop((fds, immediates, timers, signals, fd_events)));
         panics.catch(|| inner.threads.close());
         panics.catch(|| inner.nesting.drop_hook());
     }
@@ -299,6 +305,7 @@ impl ContextRef {
             fds.rebuild();
         }
         self.0.threads.abandon();
+        self.0.signals.settle();
     }
 
     pub(crate) fn count_turn(&self) {
@@ -311,6 +318,10 @@ impl ContextRef {
 
     pub(crate) fn threads(&self) -> &Threads {
         &self.0.threads
+    }
+
+    pub(crate) fn signals(&self) -> &Signals {
+        &self.0.signals
     }
 
     pub(crate) fn timers(&self) -> &RefCell<TimerQueue<TimerRef>> {
@@ -347,6 +358,7 @@ impl fmt::Debug for ContextRef {
             .field("armed_fds", &armed)
             .field("timers", &self.0.timers.borrow().len())
             .field("immediates", &self.0.immediates.borrow().len())
+            .field("signals", &self.0.signals.events().len())
             .field("kept", &self.0.kept.len())
             .field("level", &self.0.nesting.level())
             .field("location", &self.0.location)

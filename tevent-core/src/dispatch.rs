@@ -16,7 +16,10 @@ pub(crate) fn turn(ev: &ContextRef) -> Result<(), LoopError> {
     }
     ev.notice_fork();
     ev.count_turn();
-    // 1. The pending signals have their place here (SIG, a later issue).
+    // 1. The pending signals.
+    if ev.signals().run_pending(ev) {
+        return Ok(());
+    }
     // 2. What other threads have scheduled joins the immediates.
     ev.threads().move_to_immediates(ev);
     if run_immediate(ev) {
@@ -74,7 +77,13 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
         return Ok(());
     }
     ev.with_fds(FdTable::catch_up);
-    // Signals that arrived meanwhile are looked at here, right before the wait (SIG, a later issue).
+    if ev.signals().is_deaf() {
+        ev.signals().be_heard(ev).map_err(LoopError::Wait)?;
+    }
+    // Those that arrived meanwhile; what comes after this ends the wait.
+    if ev.signals().run_pending(ev) {
+        return Ok(());
+    }
     let timeout = match (ev.wait_timeout().get(), next_timer_in) {
         (Some(Duration::ZERO), _) => Some(Duration::ZERO),
         (_, Some(due)) => Some(due),
@@ -82,8 +91,11 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
     };
     match ev.with_fds(|fds| fds.fetch(timeout)) {
         None => return Ok(()),
-        // And here, after a wait that one of them interrupted (SIG).
-        Some(Err(e)) if e.kind() == ErrorKind::Interrupted => return Ok(()),
+        // One of them may have interrupted it.
+        Some(Err(e)) if e.kind() == ErrorKind::Interrupted => {
+            ev.signals().run_pending(ev);
+            return Ok(());
+        }
         Some(Err(e)) => return Err(LoopError::Wait(e)),
         Some(Ok(())) => {}
     }

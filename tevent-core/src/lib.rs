@@ -1,5 +1,5 @@
 //! The loop and the requests of tevent, the event loop under Samba, in Rust: a single-threaded reactor that calls
-//! handlers of fd, timer and immediate events, and drives callback-based requests.
+//! handlers of fd, timer, immediate and signal events, and drives callback-based requests.
 //!
 //! It is for those who port C tevent code function by function, and for daemons that want an event loop they can
 //! reason about: level-triggered, one handler a turn, in a fixed order. It is no async runtime, and it does not
@@ -23,7 +23,7 @@
 //! # Concepts
 //!
 //! - [`Context`] is the loop. [`loop_once`](ContextRef::loop_once) is one turn of it.
-//! - [`FdEvent`], [`Timer`] and [`Immediate`] call a handler when their moment comes.
+//! - [`FdEvent`], [`Timer`], [`Immediate`] and [`SignalEvent`] call a handler when their moment comes.
 //! - [`Req`] is a computation with a state that finishes later and calls back.
 //! - **Owner and Ref.** talloc gives C code two kinds of pointer without saying so: the parent that frees, and everybody
 //!   else. Here they are two types. Dropping an owner, such as [`Timer`], frees it at once: it is never called again.
@@ -34,7 +34,7 @@
 //!
 //! # The order of a turn
 //!
-//! 1. *(signals come here, in a later version)*
+//! 1. The handlers of all signals that are pending run, and the turn ends.
 //! 2. What [other threads](ContextRef::threaded) have scheduled joins the immediates, at their tail.
 //! 3. The first immediate runs, and the turn ends.
 //! 4. The first timer runs if it is due, and the turn ends.
@@ -80,10 +80,12 @@ mod panics;
 mod reactor;
 mod req;
 mod running;
+mod signal;
 mod slot;
 mod stack;
 mod stats;
 mod sys;
+mod thread_proxy;
 mod threaded;
 mod timer;
 mod timer_queue;
@@ -101,8 +103,10 @@ pub use immediate::{Immediate, ImmediateRef};
 pub use location::Location;
 pub use nesting::{Nesting, NestingPhase};
 pub use req::{Req, ReqError, ReqRef, ReqState};
+pub use signal::{AddSignalError, SignalDelivery, SignalEvent, SignalFlags, SignalInfo, SignalRef};
 pub use stack::drop_each;
 pub use stats::Stats;
+pub use thread_proxy::ThreadProxy;
 pub use threaded::{ScheduleError, ThreadedContext};
 pub use timer::{Timer, TimerRef, When};
 pub use wakeup::{Wakeup, wakeup_recv, wakeup_send};

@@ -126,6 +126,10 @@ impl ContextRef {
 
     fn has_events(&self) -> bool {
         let armed = self.with_fds(|fds| fds.armed() > 0).unwrap_or(false);
-        armed || !self.timers().borrow().is_empty() || !self.immediates().borrow().is_empty()
+        armed
+            || !self.timers().borrow().is_empty()
+            || !self.immediates().borrow().is_empty()
+            || !self.signals().is_empty()
+            || self.threads().are_awaited()
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::context::ContextRef;
 use crate::fd::FdEvent;
@@ -29,6 +30,8 @@ pub struct ThreadedContext(Arc<Shared>);
 struct Shared {
     handover: Handover<Job>,
     bell: Bell,
+    /// How many [`Awaited`] there are.
+    awaited: AtomicUsize,
     /// The virtual clock of a simulated loop must not jump while there is a handle; so the loop looks again when one goes.
     simulated: bool,
     /// The process of the loop, as a count of forks.
@@ -40,6 +43,28 @@ type Closure = Box<dyn FnOnce(&ContextRef) + Send>;
 struct Job {
     closure: Closure,
     location: Location,
+    /// Counts until the closure has run.
+    awaited: Option<Awaited>,
+}
+
+/// As long as one of these lives, `loop_wait` goes on: something may still come (THR-3).
+pub(crate) struct Awaited(Arc<Shared>);
+
+impl Clone for Awaited {
+    fn clone(&self) -> Self {
+        self.0.awaited.fetch_add(1, Ordering::Relaxed);
+        Awaited(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        let last = self.0.awaited.fetch_sub(1, Ordering::Release) == 1;
+        if last && self.0.process == fork::generation() {
+            // A loop that sleeps has to see it.
+            self.0.bell.ring();
+        }
+    }
 }
 
 /// The closure cannot run any more, because the loop's context is gone. Hands it back.
@@ -100,17 +125,34 @@ impl ThreadedContext {
     where
         F: FnOnce(&ContextRef) + Send + 'static,
     {
+        self.hand_over(closure, None, Location::caller())
+    }
+
+    pub(crate) fn hand_over<F>(
+        &self,
+        closure: F,
+        awaited: Option<Awaited>,
+        location: Location,
+    ) -> Result<(), ScheduleError<F>>
+    where
+        F: FnOnce(&ContextRef) + Send + 'static,
+    {
         if self.0.process != fork::generation() {
             // In a forked child the lock may be held by a thread that is not here.
             return Err(ScheduleError(closure));
         }
-        let location = Location::caller();
-        let into = |closure| Job { closure: Box::new(closure) as Closure, location };
+        let into = |closure| Job { closure: Box::new(closure) as Closure, location, awaited };
         let ring = self.0.handover.put(closure, into).map_err(ScheduleError)?;
         if ring {
             self.0.bell.ring();
         }
         Ok(())
+    }
+
+    /// Counts from now on.
+    pub(crate) fn awaited(&self) -> Awaited {
+        self.0.awaited.fetch_add(1, Ordering::Relaxed);
+        Awaited(Arc::clone(&self.0))
     }
 }
 
@@ -165,6 +207,7 @@ impl ContextRef {
         let shared = Arc::new(Shared {
             handover: Handover::new(),
             bell: Bell::new()?,
+            awaited: AtomicUsize::new(0),
             simulated,
             process: fork::generation(),
         });
@@ -198,6 +241,12 @@ impl Threads {
         }
     }
 
+    /// Whether something may still come from a thread that the loop waits for.
+    pub(crate) fn are_awaited(&self) -> bool {
+        let listening = self.0.borrow();
+        listening.as_ref().is_some_and(|listening| listening.shared.awaited.load(Ordering::Acquire) > 0)
+    }
+
     /// In a forked child, where the threads are not: their handles are dead, and the bell is the parent's too.
     pub(crate) fn abandon(&self) {
         let listening = self.0.take();
@@ -218,6 +267,7 @@ fn enlist(ev: &ContextRef, job: Job) {
     let im = ev.keep(Immediate::empty_at(job.location));
     im.schedule_with(ev, move |ev, im| {
         drop(ev.take(im));
+        let _until_it_has_run = job.awaited;
         (job.closure)(ev);
     });
 }

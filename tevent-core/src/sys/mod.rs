@@ -6,6 +6,7 @@ pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod poll;
+pub(crate) mod sigaction;
 
 use std::time::Duration;
 

@@ -1,0 +1,165 @@
+//! A context's signal events, and what has arrived for them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::rc::Rc;
+
+use super::arrivals::{self, Subscription};
+use super::{SignalDelivery, SignalFlags, SignalInfo, SignalRef};
+use crate::context::ContextRef;
+use crate::fd::FdEvent;
+use crate::fd_flags::FdFlags;
+use crate::list::{Key, List};
+use crate::sys::eventfd::Bell;
+
+/// A context's signal events.
+#[derive(Default)]
+pub(crate) struct Signals {
+    /// By number: that is the order in which several pending signals are served.
+    lines: RefCell<BTreeMap<i32, Line>>,
+    /// Handlers that are due. They run before anything else of a turn does; a panic leaves the rest to the next turn.
+    due: RefCell<VecDeque<(SignalRef, SignalDelivery)>>,
+    /// How much had arrived in the process when this context last looked.
+    seen: Cell<u64>,
+    /// What ends a wait, as long as there is an event.
+    bell: RefCell<Option<Heard>>,
+}
+
+/// The events on one signal, the oldest first.
+struct Line {
+    subscription: Subscription,
+    events: List<SignalRef>,
+}
+
+struct Heard {
+    bell: Rc<Bell>,
+    _watch: FdEvent,
+}
+
+impl Signals {
+    /// Whether there is no event.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.borrow().is_empty()
+    }
+
+    /// All events, by their numbers, the oldest first.
+    pub(crate) fn events(&self) -> Vec<SignalRef> {
+        let lines = self.lines.borrow();
+        lines.values().flat_map(|line| line.events.iter().map(|(_key, se)| se.clone())).collect()
+    }
+
+    pub(crate) fn add(&self, ev: &ContextRef, se: &SignalRef, flags: SignalFlags) -> io::Result<Key> {
+        self.be_heard(ev)?;
+        let signal = se.signal();
+        let mut lines = self.lines.borrow_mut();
+        if !lines.contains_key(&signal) {
+            let subscription = Subscription::start(signal, flags.bits())?;
+            subscription.set_bell(self.bell());
+            lines.insert(signal, Line { subscription, events: List::new() });
+        }
+        let line = lines.get_mut(&signal).ok_or(io::ErrorKind::InvalidInput)?;
+        if flags.contains(SignalFlags::SIGINFO) {
+            line.subscription.keep_info();
+        }
+        Ok(line.events.push_back(se.clone()))
+    }
+
+    pub(crate) fn remove(&self, signal: i32, key: Key) {
+        let mut lines = self.lines.borrow_mut();
+        let Some(line) = lines.get_mut(&signal) else { return };
+        let removed = line.events.remove(key);
+        let ended = if line.events.is_empty() { lines.remove(&signal) } else { None };
+        drop(lines);
+        drop((removed, ended));
+    }
+
+    /// Takes all events out, for a context that goes or begins anew.
+    pub(crate) fn take_all(&self) -> Vec<SignalRef> {
+        let events = self.events();
+        let lines = self.lines.take();
+        let due = self.due.take();
+        let bell = self.bell.take();
+        // In this order: no bell is closed that a handler may still ring.
+        drop(lines);
+        drop((bell, due));
+        events
+    }
+
+    /// Runs the handlers of all signals that are pending, each line's newest event first; says whether any ran (LOOP-1).
+    pub(crate) fn run_pending(&self, ev: &ContextRef) -> bool {
+        self.collect();
+        let next = || self.due.borrow_mut().pop_front();
+        let mut ran = false;
+        while let Some((se, delivery)) = next() {
+            ran |= se.run(ev, delivery);
+        }
+        ran
+    }
+
+    /// Something ends the wait when a signal arrives from now on.
+    ///
+    /// # Errors
+    /// When the process has too many open files.
+    pub(crate) fn be_heard(&self, ev: &ContextRef) -> io::Result<()> {
+        if self.bell.borrow().is_some() {
+            return Ok(());
+        }
+        let bell = Rc::new(Bell::new()?);
+        let heard = Rc::downgrade(&bell);
+        let watch = ev.add_internal_fd(Rc::clone(&bell), FdFlags::READ, move |_ev, _fde, _flags| {
+            if let Some(bell) = heard.upgrade() {
+                bell.silence();
+            }
+        })?;
+        self.bell.replace(Some(Heard { bell, _watch: watch }));
+        self.lines.borrow().values().for_each(|line| line.subscription.set_bell(self.bell()));
+        Ok(())
+    }
+
+    /// In a forked child: the bell is the parent's too, and the thread has another number.
+    pub(crate) fn settle(&self) {
+        for line in self.lines.borrow().values() {
+            line.subscription.set_bell(-1);
+            line.subscription.settle();
+        }
+        let bell = self.bell.take();
+        drop(bell);
+    }
+
+    /// As soon as nobody may sleep any more without it. Costs nothing where there is no signal event.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.bell.borrow().is_none() && !self.is_empty()
+    }
+
+    fn bell(&self) -> i32 {
+        self.bell.borrow().as_ref().map_or(-1, |heard| heard.bell.as_fd().as_raw_fd())
+    }
+
+    fn collect(&self) {
+        let arrived = arrivals::arrived();
+        if self.seen.replace(arrived) == arrived {
+            return;
+        }
+        let lines = self.lines.borrow();
+        // The bell falls silent before the deliveries are taken: what comes after that rings again.
+        if lines.values().fold(false, |rung, line| rung | line.subscription.was_rung())
+            && let Some(heard) = &*self.bell.borrow()
+        {
+            heard.bell.silence();
+        }
+        let mut due = self.due.borrow_mut();
+        for (signal, line) in &*lines {
+            let (count, infos) = line.subscription.take();
+            for se in line.events.iter_back() {
+                if se.flags().contains(SignalFlags::SIGINFO) {
+                    let infos = infos.iter().map(|words| SignalInfo::from_words(*signal, *words));
+                    due.extend(infos.map(|info| (se.clone(), SignalDelivery { count: 1, info: Some(info) })));
+                } else if count > 0 {
+                    due.push_back((se.clone(), SignalDelivery { count, info: None }));
+                }
+            }
+        }
+    }
+}
