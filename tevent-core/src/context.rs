@@ -18,12 +18,13 @@ use crate::location::Location;
 use crate::nesting::NestingState;
 use crate::panics::Panics;
 use crate::reactor::SimClock;
-use crate::signal::{SignalRef, Signals};
-use crate::stats::Stats;
+use crate::signal::Signals;
+use crate::stats::Counters;
 use crate::sys::fork;
 use crate::threaded::Threads;
 use crate::timer::TimerRef;
 use crate::timer_queue::TimerQueue;
+use crate::trace::Trace;
 
 /// An event loop. Owns: dropping it detaches all its events and drops what it [keeps](ContextRef::keep).
 ///
@@ -70,7 +71,8 @@ struct Inner {
     threads: Threads,
     nesting: NestingState,
     wait_timeout: Cell<Option<Duration>>,
-    turns: Cell<u64>,
+    counters: Counters,
+    trace: Trace,
     /// The process it lives in, as a count of forks.
     process: Cell<u32>,
 }
@@ -110,7 +112,8 @@ impl Context {
             threads: Threads::default(),
             nesting: NestingState::default(),
             wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
-            turns: Cell::new(0),
+            counters: Counters::default(),
+            trace: Trace::default(),
             process: Cell::new(fork::generation()),
         })))
     }
@@ -247,11 +250,12 @@ impl ContextRef {
         self.0.fds.try_borrow().is_ok_and(|fds| fds.is_none())
     }
 
-    /// What the loop has done so far.
+    /// The callbacks that are told of its points and events.
+    ///
+    /// Spec: TRACE-1, TRACE-2.
     #[must_use]
-    pub fn stats(&self) -> Stats {
-        let (waits, changes) = self.with_fds(|fds| fds.counts()).unwrap_or_default();
-        Stats { turns: self.0.turns.get(), waits, changes }
+    pub fn trace(&self) -> &Trace {
+        &self.0.trace
     }
 
     /// Where the context was created.
@@ -267,21 +271,26 @@ impl ContextRef {
         // Replaced first: a context that goes is freed before any user code runs.
         let fds = inner.fds.replace(new_fds);
         let immediates = inner.immediates.replace(List::new());
-        let timers = inner.timers.replace(TimerQueue::new());
+        let mut timers = inner.timers.replace(TimerQueue::new());
         let signals = inner.signals.take_all();
         let fd_events: Vec<FdRef> = fds.iter().flat_map(FdTable::events).collect();
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
         immediates.iter().for_each(|(_key, im)| im.unlink());
         timers.values().for_each(TimerRef::unlink);
-        signals.iter().for_each(SignalRef::unlink);
         for fde in &fd_events {
             fde.set_place(None);
         }
-        immediates.iter().for_each(|(_key, im)| panics.catch(|| im.reset()));
-        timers.values().for_each(|te| panics.catch(|| te.end()));
-        signals.iter().for_each(|se| panics.catch(|| se.end()));
-        for fde in &fd_events {
+        for fde in fd_events.iter().rev() {
             panics.catch(|| fde.detach());
+        }
+        while let Some(te) = timers.pop() {
+            panics.catch(|| te.end());
+        }
+        for (_key, im) in immediates.iter() {
+            panics.catch(|| im.abandon());
+        }
+        for se in signals.iter().rev() {
+            panics.catch(|| se.end());
         }
         panics.catch(|| drop((fds, immediates, timers, signals, fd_events)));
         panics.catch(|| inner.threads.close());
@@ -308,8 +317,8 @@ impl ContextRef {
         self.0.signals.settle();
     }
 
-    pub(crate) fn count_turn(&self) {
-        self.0.turns.set(self.0.turns.get() + 1);
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
     }
 
     pub(crate) fn nesting(&self) -> &NestingState {

@@ -2,20 +2,29 @@
 //!
 //! Each step picks what runs under a borrow, releases it, and then calls; so a handler may do anything.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use crate::context::ContextRef;
 use crate::error::LoopError;
 use crate::fd_table::FdTable;
+use crate::trace::TracePoint;
 
-/// Runs the handlers of at most one source.
+/// One turn.
 pub(crate) fn turn(ev: &ContextRef) -> Result<(), LoopError> {
     if ev.is_freed() {
         return Err(LoopError::Freed);
     }
     ev.notice_fork();
-    ev.count_turn();
+    ev.counters().count_turn();
+    ev.tell_point(TracePoint::BeforeLoopOnce);
+    let ran = run_one_source(ev);
+    ev.tell_point(TracePoint::AfterLoopOnce);
+    ran
+}
+
+/// Runs the handlers of at most one source.
+fn run_one_source(ev: &ContextRef) -> Result<(), LoopError> {
     // 1. The pending signals.
     if ev.signals().run_pending(ev) {
         return Ok(());
@@ -25,22 +34,18 @@ pub(crate) fn turn(ev: &ContextRef) -> Result<(), LoopError> {
     if run_immediate(ev) {
         return Ok(());
     }
-    let due = match next_timer(ev) {
-        Timers::None => None,
-        Timers::Zero => {
-            run_timer(ev, None);
-            return Ok(());
-        }
+    match next_timer(ev) {
+        Timers::Zero => run_timer(ev, None),
         Timers::At(due) => {
             let now = ev.now();
-            if due <= now {
-                run_timer(ev, Some(now));
-                return Ok(());
+            if due > now {
+                return wait_for_fds(ev, Some(due - now));
             }
-            Some(due - now)
+            run_timer(ev, Some(now));
         }
-    };
-    wait_for_fds(ev, due)
+        Timers::None => return wait_for_fds(ev, None),
+    }
+    Ok(())
 }
 
 /// 3. The first immediate.
@@ -76,7 +81,6 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
     if run_fetched_fd(ev) {
         return Ok(());
     }
-    ev.with_fds(FdTable::catch_up);
     if ev.signals().is_deaf() {
         ev.signals().be_heard(ev).map_err(LoopError::Wait)?;
     }
@@ -84,12 +88,7 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
     if ev.signals().run_pending(ev) {
         return Ok(());
     }
-    let timeout = match (ev.wait_timeout().get(), next_timer_in) {
-        (Some(Duration::ZERO), _) => Some(Duration::ZERO),
-        (_, Some(due)) => Some(due),
-        (timeout, None) => timeout,
-    };
-    match ev.with_fds(|fds| fds.fetch(timeout)) {
+    match fetch(ev, next_timer_in) {
         None => return Ok(()),
         // One of them may have interrupted it.
         Some(Err(e)) if e.kind() == ErrorKind::Interrupted => {
@@ -109,6 +108,41 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
     Ok(())
 }
 
+/// Asks the kernel what is ready; `None` without a context.
+fn fetch(ev: &ContextRef, next_timer_in: Option<Duration>) -> Option<io::Result<()>> {
+    let asks = ev.with_fds(|fds| fds.asks_kernel())?;
+    if asks {
+        ev.tell_point(TracePoint::BeforeWait);
+    }
+    let timeout = match (ev.wait_timeout().get(), next_timer_in) {
+        (Some(Duration::ZERO), _) => Some(Duration::ZERO),
+        // Whoever was told may have scheduled what was not there before.
+        _ if asks && ev.trace().is_on() => time_to_next(ev),
+        (_, Some(due)) => Some(due),
+        (timeout, None) => timeout,
+    };
+    let fetched = ev.with_fds(|fds| {
+        fds.catch_up();
+        fds.fetch(timeout)
+    });
+    if asks {
+        ev.tell_point(TracePoint::AfterWait);
+    }
+    fetched
+}
+
+/// How long the loop may sleep, as things are now.
+fn time_to_next(ev: &ContextRef) -> Option<Duration> {
+    if !ev.immediates().borrow().is_empty() || ev.signals().are_due() {
+        return Some(Duration::ZERO);
+    }
+    match next_timer(ev) {
+        Timers::Zero => Some(Duration::ZERO),
+        Timers::At(due) => Some(due.saturating_duration_since(ev.now())),
+        Timers::None => ev.wait_timeout().get(),
+    }
+}
+
 /// One event of what was fetched runs; what has become void since is passed over.
 fn run_fetched_fd(ev: &ContextRef) -> bool {
     match ev.with_fds(FdTable::next).flatten() {
@@ -116,7 +150,10 @@ fn run_fetched_fd(ev: &ContextRef) -> bool {
             fde.run(ev, flags);
             true
         }
-        None => false,
+        None => {
+            ev.say_what_is_not_open();
+            false
+        }
     }
 }
 

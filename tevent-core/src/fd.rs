@@ -15,6 +15,7 @@ use crate::fd_source::{AddFdError, FdSource, Hold};
 use crate::panics::Panics;
 use crate::slot::Slot;
 use crate::stack::{bounded, bounded_drop};
+use crate::trace::{DebugLevel, EventTracePoint, Traced};
 
 /// Watches a file. Owns: dropping it ends the watch at once.
 ///
@@ -54,9 +55,17 @@ struct Inner<H: ?Sized> {
     saw_error: Cell<bool>,
     close_fn: RefCell<Option<CloseFn>>,
     freed: Cell<bool>,
-    /// The library's own: it never counts (LOOP-3).
-    internal: bool,
+    standing: Cell<Standing>,
     handler: H,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// The library's own: it never counts (LOOP-3), and is not traced (TRACE-3).
+    Internal,
+    Plain,
+    /// Told to traces as attached.
+    Attached,
 }
 
 trait Call {
@@ -124,7 +133,7 @@ impl ContextRef {
         flags: FdFlags,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        self.watch(fd.into(), flags, false, handler)
+        self.watch(fd.into(), flags, Standing::Plain, handler)
     }
 
     /// Watches a file of the library's own.
@@ -134,7 +143,14 @@ impl ContextRef {
         flags: FdFlags,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        self.watch(fd.into(), flags, true, handler)
+        self.watch(fd.into(), flags, Standing::Internal, handler)
+    }
+
+    /// Says which numbers were found not to be open (FD-3).
+    pub(crate) fn say_what_is_not_open(&self) {
+        for number in self.with_fds(|fds| fds.take_not_open()).into_iter().flatten() {
+            self.debug(DebugLevel::Error, format_args!("fd {number} is not open: its events are disarmed"));
+        }
     }
 
     #[track_caller]
@@ -142,7 +158,7 @@ impl ContextRef {
         &self,
         FdSource { number, hold }: FdSource,
         flags: FdFlags,
-        internal: bool,
+        standing: Standing,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
         let fde = FdEvent(FdRef(Rc::new(Inner {
@@ -155,7 +171,7 @@ impl ContextRef {
             saw_error: Cell::new(false),
             close_fn: RefCell::new(None),
             freed: Cell::new(false),
-            internal,
+            standing: Cell::new(standing),
             handler: Slot::new(handler),
         })));
         let added = if number < 0 {
@@ -166,7 +182,16 @@ impl ContextRef {
             })
         };
         match added {
-            Ok(()) => Ok(fde),
+            Ok(()) => {
+                if fde.flags() != flags {
+                    self.say_what_is_not_open();
+                }
+                if standing == Standing::Plain {
+                    fde.0.0.standing.set(Standing::Attached);
+                    self.tell(Traced::Fd(&fde), EventTracePoint::Attach);
+                }
+                Ok(fde)
+            }
             Err(error) => {
                 let hold = fde.0.0.hold.replace(Hold::Borrowed);
                 let file = FdSource { number, hold };
@@ -248,6 +273,10 @@ impl FdRef {
     pub fn set_flags(&self, flags: FdFlags) {
         if flags != self.flags() {
             self.with_fds(|fds| fds.set_flags(self, flags));
+            if self.flags() != flags {
+                let ctx = self.0.ctx.borrow().clone();
+                ctx.inspect(ContextRef::say_what_is_not_open);
+            }
         }
     }
 
@@ -283,15 +312,24 @@ impl FdRef {
 
     /// Runs the handler for a readiness that the turn has picked.
     pub(crate) fn run(&self, ev: &ContextRef, flags: FdFlags) {
-        self.0.handler.call(ev, self, flags);
+        if self.is_internal() {
+            self.0.handler.call(ev, self, flags);
+        } else {
+            ev.handle(Traced::Fd(self), || self.0.handler.call(ev, self, flags));
+        }
     }
 
     /// Out of the table and never called again; freed, or left by its context.
     pub(crate) fn detach(&self) {
         self.with_fds(|fds| fds.remove(self));
         self.0.flags.set(FdFlags::NONE);
-        drop(self.0.ctx.take());
-        self.0.handler.dismiss();
+        let ctx = self.0.ctx.take();
+        let mut panics = Panics::default();
+        if let Some(ctx) = ctx.filter(|_| self.0.standing.get() == Standing::Attached) {
+            panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
+        }
+        panics.catch(|| self.0.handler.dismiss());
+        panics.resume();
     }
 
     fn with_fds<R>(&self, run: impl FnOnce(&mut crate::fd_table::FdTable) -> R) -> Option<R> {
@@ -325,9 +363,13 @@ impl FdRef {
         flags
     }
 
+    fn is_internal(&self) -> bool {
+        self.0.standing.get() == Standing::Internal
+    }
+
     /// Whether it keeps `loop_wait` going.
     pub(crate) fn could_fire(&self) -> bool {
-        !self.0.internal && !self.watched().is_empty()
+        !self.is_internal() && !self.watched().is_empty()
     }
 
     /// Its file, if others share it, so that it stays open when the event goes. A close function is entitled to a file

@@ -37,6 +37,8 @@ pub(crate) struct FdTable {
     stray: bool,
     waits: u64,
     changes: u64,
+    /// To be said when nothing is borrowed.
+    not_open: Vec<RawFd>,
 }
 
 impl FdTable {
@@ -55,6 +57,7 @@ impl FdTable {
             stray: false,
             waits: 0,
             changes: 0,
+            not_open: Vec::new(),
         }
     }
 
@@ -150,6 +153,16 @@ impl FdTable {
         self.always_left = self.always_left.min(self.always.len()) - 1;
         self.fetch_always();
         Ok(())
+    }
+
+    /// Whether the next fetch will ask the kernel; otherwise it is the turn of a file that is always ready.
+    pub(crate) fn asks_kernel(&self) -> bool {
+        self.always.is_empty() || self.always_left == 0
+    }
+
+    /// Numbers that were found not to be open, so that their events are disarmed (FD-3).
+    pub(crate) fn take_not_open(&mut self) -> Vec<RawFd> {
+        std::mem::take(&mut self.not_open)
     }
 
     pub(crate) fn has_fetched(&self) -> bool {
@@ -308,6 +321,7 @@ impl FdTable {
             self.note(&fde, |fde| fde.note_flags(FdFlags::NONE));
         }
         self.forget(index);
+        self.not_open.push(self.slots[index].number);
         self.slots[index].refused = false;
         self.list_if_always_ready(index);
     }

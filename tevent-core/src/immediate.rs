@@ -11,6 +11,7 @@ use crate::location::Location;
 use crate::panics::Panics;
 use crate::slot::Slot;
 use crate::stack::bounded_drop;
+use crate::trace::{EventTracePoint, Traced};
 
 /// An event whose handler runs in a coming turn of the loop, before any timer or fd. Owns: dropping it
 /// cancels it.
@@ -55,11 +56,15 @@ type Once = Box<dyn FnOnce(&ContextRef, &ImmediateRef)>;
 
 struct Inner<H: ?Sized> {
     base: EventBase,
-    /// The context it is scheduled on and the place in its list.
-    scheduled: RefCell<Option<(ContextRef, Key)>>,
+    /// The context it is scheduled on, until its handler has returned, and the place in its list.
+    attached: RefCell<Option<(ContextRef, Key)>>,
     /// The handler of one schedule, given by `schedule_with`.
     once: RefCell<Option<Once>>,
     freed: Cell<bool>,
+    /// Waits for its turn.
+    listed: Cell<bool>,
+    /// Part of something else: it is not traced (TRACE-3).
+    internal: Cell<bool>,
     handler: H,
 }
 
@@ -104,6 +109,13 @@ impl Immediate {
         Immediate::empty_at(Location::caller())
     }
 
+    /// Keeps it out of [traces](crate::Trace), the [watchdog](ContextRef::set_watchdog) and [counts](crate::Stats): it is a part
+    /// of something that is traced itself. For crates that bring events or requests of their own.
+    pub fn untraced(self) -> Self {
+        self.0.0.internal.set(true);
+        self
+    }
+
     pub(crate) fn empty_at(location: Location) -> Self {
         Immediate::build(location, Slot::<fn(&ContextRef, &ImmediateRef)>::from_option(None))
     }
@@ -111,9 +123,11 @@ impl Immediate {
     fn build(location: Location, handler: impl Call + 'static) -> Self {
         Immediate(ImmediateRef(Rc::new(Inner {
             base: EventBase::at(location),
-            scheduled: RefCell::new(None),
+            attached: RefCell::new(None),
             once: RefCell::new(None),
             freed: Cell::new(false),
+            listed: Cell::new(false),
+            internal: Cell::new(false),
             handler,
         })))
     }
@@ -123,7 +137,7 @@ impl Drop for Immediate {
     fn drop(&mut self) {
         self.0.0.freed.set(true);
         let mut panics = Panics::default();
-        panics.catch(|| self.0.reset());
+        panics.catch(|| self.0.abandon());
         panics.catch(|| self.0.0.handler.dismiss());
         panics.resume();
     }
@@ -216,29 +230,44 @@ impl ImmediateRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn reset(&self) {
-        self.delist();
+        self.leave();
         self.replace_once(None);
     }
 
     /// Whether it waits for its turn. False inside its own handler, until that schedules it again (IM-3).
     #[must_use]
     pub fn is_scheduled(&self) -> bool {
-        self.0.scheduled.borrow().is_some()
+        self.0.listed.get()
     }
 
     /// Runs the handler of an immediate that the turn has taken off the list.
     pub(crate) fn run(&self, ev: &ContextRef) {
-        // Outside of any borrow and before the handler: it may schedule the immediate again (IM-3).
-        drop(self.0.scheduled.take());
-        match self.0.once.take() {
+        // Before the handler: it may schedule the immediate again (IM-3).
+        self.0.listed.set(false);
+        let _after = LeaveUnlessListed(self);
+        let once = self.0.once.take();
+        let call = || match once {
             Some(handler) => handler(ev, self),
             None => self.0.handler.call(ev, self),
+        };
+        if self.0.internal.get() {
+            call();
+        } else {
+            ev.handle(Traced::Immediate(self), call);
         }
     }
 
     /// Its list has gone.
     pub(crate) fn unlink(&self) {
-        drop(self.0.scheduled.take());
+        self.0.listed.set(false);
+    }
+
+    /// Its context has gone.
+    pub(crate) fn abandon(&self) {
+        let mut panics = Panics::default();
+        panics.catch(|| self.leave());
+        panics.catch(|| self.replace_once(None));
+        panics.resume();
     }
 
     fn replace_once(&self, once: Option<Once>) {
@@ -250,21 +279,57 @@ impl ImmediateRef {
             self.reset();
             return;
         }
-        if let Some((on, key)) = &*self.0.scheduled.borrow()
-            && on == ev
-        {
-            ev.immediates().borrow_mut().move_to_back(*key);
+        if self.moved_to_back(ev) {
             return;
         }
-        self.delist();
+        self.leave();
+        // Whoever was told of that may have freed it, or the context, or have scheduled it.
+        if self.0.freed.get() || ev.is_freed() || self.0.listed.get() {
+            return;
+        }
         let key = ev.immediates().borrow_mut().push_back(self.clone());
-        *self.0.scheduled.borrow_mut() = Some((ev.clone(), key));
+        self.0.attached.replace(Some((ev.clone(), key)));
+        self.0.listed.set(true);
+        self.tell(ev, EventTracePoint::Attach);
     }
 
-    fn delist(&self) {
-        if let Some((on, key)) = self.0.scheduled.take() {
-            let listed = on.immediates().borrow_mut().remove(key);
+    /// The short way, for one that is on this list already and of which nobody has to be told.
+    fn moved_to_back(&self, ev: &ContextRef) -> bool {
+        match &*self.0.attached.borrow() {
+            Some((on, key)) if on == ev && self.0.listed.get() && !ev.trace().is_on() => {
+                ev.immediates().borrow_mut().move_to_back(*key);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Off the list, and detached.
+    fn leave(&self) {
+        let Some((ev, key)) = self.0.attached.take() else { return };
+        if self.0.listed.take() {
+            let listed = ev.immediates().borrow_mut().remove(key);
             drop(listed);
+        }
+        self.tell(&ev, EventTracePoint::Detach);
+    }
+
+    fn tell(&self, ev: &ContextRef, at: EventTracePoint) {
+        if !self.0.internal.get() {
+            ev.tell(Traced::Immediate(self), at);
+        }
+    }
+}
+
+/// After a handler, also one that panicked.
+struct LeaveUnlessListed<'a>(&'a ImmediateRef);
+
+impl Drop for LeaveUnlessListed<'_> {
+    fn drop(&mut self) {
+        if !self.0.0.listed.get() {
+            let mut panics = Panics::default();
+            panics.catch(|| self.0.leave());
+            panics.resume();
         }
     }
 }

@@ -89,6 +89,7 @@ mod thread_proxy;
 mod threaded;
 mod timer;
 mod timer_queue;
+mod trace;
 mod wakeup;
 
 pub use builder::{Backend, Builder};
@@ -105,8 +106,9 @@ pub use nesting::{Nesting, NestingPhase};
 pub use req::{Req, ReqError, ReqRef, ReqState};
 pub use signal::{AddSignalError, SignalDelivery, SignalEvent, SignalFlags, SignalInfo, SignalRef};
 pub use stack::drop_each;
-pub use stats::Stats;
+pub use stats::{PerKind, Stats};
 pub use thread_proxy::ThreadProxy;
 pub use threaded::{ScheduleError, ThreadedContext};
 pub use timer::{Timer, TimerRef, When};
+pub use trace::{Alarm, DebugLevel, EventKind, EventTracePoint, Hook, Trace, TracePoint, TracedQueueEntry};
 pub use wakeup::{Wakeup, wakeup_recv, wakeup_send};

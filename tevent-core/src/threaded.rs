@@ -213,9 +213,10 @@ impl ContextRef {
         });
         let ear = Rc::new(Ear(Arc::clone(&shared)));
         let heard = Rc::downgrade(&ear);
-        let watch = self.add_internal_fd(ear, FdFlags::READ, move |_ev, _fde, _flags| {
+        let watch = self.add_internal_fd(ear, FdFlags::READ, move |ev, _fde, _flags| {
             if let Some(ear) = heard.upgrade() {
                 ear.0.bell.silence();
+                ev.counters().count_wakeup();
             }
         })?;
         if let Some(clock) = self.sim_clock() {
@@ -266,8 +267,8 @@ impl Threads {
 fn enlist(ev: &ContextRef, job: Job) {
     let im = ev.keep(Immediate::empty_at(job.location));
     im.schedule_with(ev, move |ev, im| {
-        drop(ev.take(im));
-        let _until_it_has_run = job.awaited;
+        let _until_it_has_run = ev.take(im);
+        let _awaited = job.awaited;
         (job.closure)(ev);
     });
 }

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
+use crate::panics::Panics;
 use crate::slot::Slot;
 use crate::timer_queue::{Due, TimerKey};
+use crate::trace::{EventTracePoint, Traced};
 
 /// When a timer is due.
 ///
@@ -89,6 +91,10 @@ struct Inner<H: ?Sized> {
     /// `None` once it is freed or spent, or its context is gone.
     ctx: RefCell<Option<ContextRef>>,
     key: Cell<Option<TimerKey>>,
+    /// Told to traces as attached.
+    attached: Cell<bool>,
+    /// The library's own: it is not traced (TRACE-3).
+    internal: bool,
     /// How many calls of the handler stand on the stack: more than one by nesting.
     running: Cell<u32>,
     handler: H,
@@ -146,20 +152,43 @@ impl ContextRef {
         when: impl Into<When>,
         handler: impl Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static,
     ) -> Timer {
+        self.arm(when.into(), false, handler)
+    }
+
+    /// A timer of the library's own.
+    #[track_caller]
+    pub(crate) fn add_internal_timer(
+        &self,
+        when: When,
+        handler: impl Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static,
+    ) -> Timer {
+        self.arm(when, true, handler)
+    }
+
+    #[track_caller]
+    fn arm(
+        &self,
+        when: When,
+        internal: bool,
+        handler: impl Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static,
+    ) -> Timer {
         let te = TimerRef(Rc::new(Inner {
             base: EventBase::new(),
             ctx: RefCell::new(None),
             key: Cell::new(None),
+            attached: Cell::new(false),
+            internal,
             running: Cell::new(0),
             handler: Slot::new(handler),
         }));
+        let te = Timer(te);
         if self.is_freed() {
-            te.0.handler.dismiss();
+            te.0.0.handler.dismiss();
         } else {
-            *te.0.ctx.borrow_mut() = Some(self.clone());
+            *te.0.0.ctx.borrow_mut() = Some(self.clone());
             te.update(when);
         }
-        Timer(te)
+        te
     }
 }
 
@@ -198,16 +227,24 @@ impl TimerRef {
     #[doc(alias = "tevent_update_timer")]
     pub fn update(&self, when: impl Into<When>) -> bool {
         let when = when.into();
-        let ctx = self.0.ctx.borrow();
-        let Some(ev) = ctx.as_ref().filter(|ev| !ev.is_freed()) else {
+        let ctx = self.0.ctx.borrow().clone();
+        let Some(ev) = ctx else { return false };
+        self.tell_detached(&ev);
+        // Looked at here, because whoever is told may have freed it, or the context.
+        if ev.is_freed() || self.0.ctx.borrow().is_none() {
             return false;
-        };
-        let due = when.due(ev);
-        let mut timers = ev.timers().borrow_mut();
-        if let Some(key) = self.0.key.get() {
-            return timers.update(key, due);
         }
-        self.0.key.set(Some(timers.insert(due, self.clone())));
+        let due = when.due(&ev);
+        match self.0.key.get() {
+            Some(key) => {
+                ev.timers().borrow_mut().update(key, due);
+            }
+            None => self.0.key.set(Some(ev.timers().borrow_mut().insert(due, self.clone()))),
+        }
+        if !self.0.internal {
+            self.0.attached.set(true);
+            ev.tell(Traced::Timer(self), EventTracePoint::Attach);
+        }
         true
     }
 
@@ -243,7 +280,17 @@ impl TimerRef {
         self.0.key.set(None);
         self.0.running.set(self.0.running.get() + 1);
         let _after = SpendUnlessRearmed(self);
-        self.0.handler.call(ev, self, now);
+        if self.0.internal {
+            self.0.handler.call(ev, self, now);
+        } else {
+            ev.handle(Traced::Timer(self), || self.0.handler.call(ev, self, now));
+        }
+    }
+
+    fn tell_detached(&self, ev: &ContextRef) {
+        if self.0.attached.take() {
+            ev.tell(Traced::Timer(self), EventTracePoint::Detach);
+        }
     }
 
     /// Its queue has gone.
@@ -254,11 +301,16 @@ impl TimerRef {
     /// The end of it, freed, spent, or left by its context: it is out of the queue and its handler goes.
     pub(crate) fn end(&self) {
         let ctx = self.0.ctx.take();
-        if let (Some(ev), Some(key)) = (ctx, self.0.key.take()) {
-            let queued = ev.timers().borrow_mut().remove(key);
-            drop(queued);
+        let mut panics = Panics::default();
+        if let Some(ev) = ctx {
+            if let Some(key) = self.0.key.take() {
+                let queued = ev.timers().borrow_mut().remove(key);
+                drop(queued);
+            }
+            panics.catch(|| self.tell_detached(&ev));
         }
-        self.0.handler.dismiss();
+        panics.catch(|| self.0.handler.dismiss());
+        panics.resume();
     }
 }
 
@@ -269,9 +321,11 @@ impl Drop for SpendUnlessRearmed<'_> {
         let te = self.0;
         te.0.running.set(te.0.running.get() - 1);
         if te.0.running.get() == 0 && !te.is_pending() {
-            te.end();
+            let mut panics = Panics::default();
+            panics.catch(|| te.end());
             // Dropped here, outside any borrow: the box of the owner that the home kept.
-            drop(te.0.base.home.leave());
+            panics.catch(|| drop(te.0.base.home.leave()));
+            panics.resume();
         }
     }
 }

@@ -118,6 +118,7 @@ impl<S: 'static> ReqRef<S> {
                 req.reset_endtime();
                 req.notify_callback();
             })
+            .untraced()
         });
         trigger.schedule(ev);
     }

@@ -152,7 +152,7 @@ impl<S: 'static> ReqRef<S> {
         self.know(ev);
         let at = Location::caller();
         let req = self.clone();
-        let timer = ev.add_timer(when, move |_ev, _te, _now| {
+        let timer = ev.add_internal_timer(when.into(), move |_ev, _te, _now| {
             req.finish(Err(ReqError::TIMED_OUT), at);
         });
         let old = self.0.end_time.replace(Some(timer));

@@ -55,7 +55,7 @@ struct Listener {
     keeps_info: AtomicBool,
     /// The signal is blocked in the loop's thread until there is room again.
     held_back: AtomicBool,
-    /// The fd that wakes the loop, or −1, and whether it was rung since the loop last looked.
+    /// The fd that wakes the loop, or −1, and whether it was rung since it was last silent.
     bell: AtomicI32,
     rung: AtomicBool,
     /// Where the loop is.
@@ -221,9 +221,9 @@ impl Subscription {
         self.listener.thread.store(sigaction::thread(), SeqCst);
     }
 
-    /// Whether the bell was rung since this was last asked.
-    pub(crate) fn was_rung(&self) -> bool {
-        self.listener.rung.swap(false, SeqCst)
+    /// The bell is silent: it may be rung again.
+    pub(crate) fn may_ring(&self) {
+        self.listener.rung.store(false, SeqCst);
     }
 
     /// What has arrived since the last take: how often, and what is known of each.

@@ -15,7 +15,9 @@ use std::rc::Rc;
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::list::Key;
+use crate::panics::Panics;
 use crate::slot::Slot;
+use crate::trace::{EventTracePoint, Traced};
 
 pub use flags::SignalFlags;
 pub use info::{SignalDelivery, SignalInfo};
@@ -156,6 +158,7 @@ impl ContextRef {
         match added {
             Ok(key) => {
                 se.0.0.listed.replace(Some((self.clone(), key)));
+                self.tell(Traced::Signal(&se), EventTracePoint::Attach);
                 Ok(se)
             }
             Err(error) => {
@@ -199,22 +202,20 @@ impl SignalRef {
             return false;
         }
         let _after = EndIfOneShot(self);
-        self.0.handler.call(ev, self, delivery);
+        ev.handle(Traced::Signal(self), || self.0.handler.call(ev, self, delivery));
         true
     }
 
-    /// The context goes, and has taken the event out of its list.
-    pub(crate) fn unlink(&self) {
-        drop(self.0.listed.take());
-    }
-
-    /// Never called again.
+    /// Never called again; freed, or left by its context, whose list has it no more then.
     pub(crate) fn end(&self) {
         let listed = self.0.listed.take();
+        let mut panics = Panics::default();
         if let Some((ev, key)) = listed {
             ev.signals().remove(self.0.signal, key);
+            panics.catch(|| ev.tell(Traced::Signal(self), EventTracePoint::Detach));
         }
-        self.0.handler.dismiss();
+        panics.catch(|| self.0.handler.dismiss());
+        panics.resume();
     }
 }
 
@@ -225,9 +226,11 @@ impl Drop for EndIfOneShot<'_> {
     fn drop(&mut self) {
         let se = self.0;
         if se.0.flags.contains(SignalFlags::RESETHAND) {
-            se.end();
+            let mut panics = Panics::default();
+            panics.catch(|| se.end());
             // Dropped here, outside any borrow: the box of the owner that the home kept.
-            drop(se.0.base.home.leave());
+            panics.catch(|| drop(se.0.base.home.leave()));
+            panics.resume();
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A context's signal events, and what has arrived for them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
@@ -54,12 +55,14 @@ impl Signals {
         self.be_heard(ev)?;
         let signal = se.signal();
         let mut lines = self.lines.borrow_mut();
-        if !lines.contains_key(&signal) {
-            let subscription = Subscription::start(signal, flags.bits())?;
-            subscription.set_bell(self.bell());
-            lines.insert(signal, Line { subscription, events: List::new() });
-        }
-        let line = lines.get_mut(&signal).ok_or(io::ErrorKind::InvalidInput)?;
+        let line = match lines.entry(signal) {
+            Entry::Occupied(line) => line.into_mut(),
+            Entry::Vacant(place) => {
+                let subscription = Subscription::start(signal, flags.bits())?;
+                subscription.set_bell(self.bell());
+                place.insert(Line { subscription, events: List::new() })
+            }
+        };
         if flags.contains(SignalFlags::SIGINFO) {
             line.subscription.keep_info();
         }
@@ -87,15 +90,35 @@ impl Signals {
         events
     }
 
-    /// Runs the handlers of all signals that are pending, each line's newest event first; says whether any ran (LOOP-1).
+    /// Runs the handlers of all signals that are pending, lower numbers first, each with its newest event first; says
+    /// whether any ran (LOOP-1). What a handler raises itself runs in this turn only if its number is still to come.
     pub(crate) fn run_pending(&self, ev: &ContextRef) -> bool {
-        self.collect();
+        // Left by a handler that panicked, or by one that runs this nested turn.
+        let mut ran = self.run_due(ev);
+        let arrived = arrivals::arrived();
+        if self.seen.replace(arrived) == arrived {
+            return ran;
+        }
+        let mut last = 0;
+        while let Some(signal) = self.collect_next(last) {
+            ran |= self.run_due(ev);
+            last = signal;
+        }
+        ran
+    }
+
+    fn run_due(&self, ev: &ContextRef) -> bool {
         let next = || self.due.borrow_mut().pop_front();
         let mut ran = false;
         while let Some((se, delivery)) = next() {
             ran |= se.run(ev, delivery);
         }
         ran
+    }
+
+    /// Whether something has arrived that was not looked at.
+    pub(crate) fn are_due(&self) -> bool {
+        !self.is_empty() && (self.seen.get() != arrivals::arrived() || !self.due.borrow().is_empty())
     }
 
     /// Something ends the wait when a signal arrives from now on.
@@ -108,10 +131,12 @@ impl Signals {
         }
         let bell = Rc::new(Bell::new()?);
         let heard = Rc::downgrade(&bell);
-        let watch = ev.add_internal_fd(Rc::clone(&bell), FdFlags::READ, move |_ev, _fde, _flags| {
-            if let Some(bell) = heard.upgrade() {
-                bell.silence();
-            }
+        let watch = ev.add_internal_fd(Rc::clone(&bell), FdFlags::READ, move |ev, _fde, _flags| {
+            let Some(bell) = heard.upgrade() else { return };
+            // In this order: what arrives in between does not ring, and is seen before the loop sleeps again.
+            bell.silence();
+            ev.signals().lines.borrow().values().for_each(|line| line.subscription.may_ring());
+            ev.counters().count_wakeup();
         })?;
         self.bell.replace(Some(Heard { bell, _watch: watch }));
         self.lines.borrow().values().for_each(|line| line.subscription.set_bell(self.bell()));
@@ -137,20 +162,11 @@ impl Signals {
         self.bell.borrow().as_ref().map_or(-1, |heard| heard.bell.as_fd().as_raw_fd())
     }
 
-    fn collect(&self) {
-        let arrived = arrivals::arrived();
-        if self.seen.replace(arrived) == arrived {
-            return;
-        }
+    /// Takes what has arrived for the next number after `last` that anything has arrived for.
+    fn collect_next(&self, last: i32) -> Option<i32> {
         let lines = self.lines.borrow();
-        // The bell falls silent before the deliveries are taken: what comes after that rings again.
-        if lines.values().fold(false, |rung, line| rung | line.subscription.was_rung())
-            && let Some(heard) = &*self.bell.borrow()
-        {
-            heard.bell.silence();
-        }
         let mut due = self.due.borrow_mut();
-        for (signal, line) in &*lines {
+        for (signal, line) in lines.range(last + 1..) {
             let (count, infos) = line.subscription.take();
             for se in line.events.iter_back() {
                 if se.flags().contains(SignalFlags::SIGINFO) {
@@ -160,6 +176,10 @@ impl Signals {
                     due.push_back((se.clone(), SignalDelivery { count, info: None }));
                 }
             }
+            if !due.is_empty() {
+                return Some(*signal);
+            }
         }
+        None
     }
 }

@@ -48,6 +48,10 @@ impl Ring {
         loop {
             let place = &self.places[at % self.places.len()];
             let turn = place.turn.load(Ordering::Acquire);
+            // A turn that is behind was filled a round ago, and not taken since.
+            if turn < at {
+                return false;
+            }
             if turn == at {
                 match self.head.compare_exchange(at, at + 1, Ordering::AcqRel, Ordering::Relaxed) {
                     Ok(_) => {
@@ -59,9 +63,6 @@ impl Ring {
                     }
                     Err(other) => at = other,
                 }
-            } else if turn < at {
-                // Filled a round ago, and not taken since.
-                return false;
             } else {
                 at = self.head.load(Ordering::Relaxed);
             }
