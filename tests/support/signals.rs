@@ -1,6 +1,7 @@
 //! Sending signals to this process, one test at a time: what a signal does is the whole process's.
 
 #![allow(unsafe_code, reason = "no safe crate offers sigqueue or a look at the action of a signal")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

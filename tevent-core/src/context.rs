@@ -272,7 +272,7 @@ impl ContextRef {
         let fds = inner.fds.replace(new_fds);
         let immediates = inner.immediates.replace(List::new());
         let mut timers = inner.timers.replace(TimerQueue::new());
-        let signals = inner.signals.take_all();
+        let signals = inner.signals.take();
         let fd_events: Vec<FdRef> = fds.iter().flat_map(FdTable::events).collect();
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
         immediates.iter().for_each(|(_key, im)| im.unlink());
@@ -289,8 +289,8 @@ impl ContextRef {
         for (_key, im) in immediates.iter() {
             panics.catch(|| im.abandon());
         }
-        for se in signals.iter().rev() {
-            panics.catch(|| se.end());
+        for se in signals.events().iter().rev() {
+            panics.catch(|| se.abandon());
         }
         panics.catch(|| drop((fds, immediates, timers, signals, fd_events)));
         panics.catch(|| inner.threads.close());

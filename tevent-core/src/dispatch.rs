@@ -111,13 +111,14 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
 /// Asks the kernel what is ready; `None` without a context.
 fn fetch(ev: &ContextRef, next_timer_in: Option<Duration>) -> Option<io::Result<()>> {
     let asks = ev.with_fds(|fds| fds.asks_kernel())?;
+    let told = asks && ev.trace().is_on();
     if asks {
         ev.tell_point(TracePoint::BeforeWait);
     }
     let timeout = match (ev.wait_timeout().get(), next_timer_in) {
         (Some(Duration::ZERO), _) => Some(Duration::ZERO),
         // Whoever was told may have scheduled what was not there before.
-        _ if asks && ev.trace().is_on() => time_to_next(ev),
+        _ if told => time_to_next(ev),
         (_, Some(due)) => Some(due),
         (timeout, None) => timeout,
     };

@@ -245,10 +245,12 @@ impl ImmediateRef {
         // Before the handler: it may schedule the immediate again (IM-3).
         self.0.listed.set(false);
         let _after = LeaveUnlessListed(self);
-        let once = self.0.once.take();
-        let call = || match once {
-            Some(handler) => handler(ev, self),
-            None => self.0.handler.call(ev, self),
+        let call = || {
+            let once = self.0.once.take();
+            match once {
+                Some(handler) => handler(ev, self),
+                None => self.0.handler.call(ev, self),
+            }
         };
         if self.0.internal.get() {
             call();

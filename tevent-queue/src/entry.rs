@@ -1,11 +1,12 @@
 //! One request's place in a queue.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use tevent_core::{ChildRef, ContextRef, HomeLink, Location, drop_each};
+use tevent_core::{ChildRef, ContextRef, EventTracePoint, HomeLink, Location, TracedQueueEntry, drop_each};
 
 use crate::queue::QueueRef;
 
@@ -33,13 +34,14 @@ struct Inner {
     /// `None` for a blocker.
     trigger: RefCell<Option<Trigger>>,
     triggered: Cell<bool>,
-    /// The queue and the number under which it is there; `None` once it has left.
-    queued: RefCell<Option<(QueueRef, u64)>>,
+    queue: QueueRef,
+    /// The number under which it is in the queue; `None` before, and once it has left.
+    queued: Cell<Option<u64>>,
 }
 
 impl QueueEntry {
     #[track_caller]
-    pub(crate) fn new(ev: &ContextRef, trigger: Option<Trigger>) -> Self {
+    pub(crate) fn new(queue: &QueueRef, ev: &ContextRef, trigger: Option<Trigger>) -> Self {
         QueueEntry(QueueEntryRef(Rc::new(Inner {
             location: Location::caller(),
             tag: Cell::new(0),
@@ -47,7 +49,8 @@ impl QueueEntry {
             ev: ev.clone(),
             trigger: RefCell::new(trigger),
             triggered: Cell::new(false),
-            queued: RefCell::new(None),
+            queue: queue.clone(),
+            queued: Cell::new(None),
         })))
     }
 }
@@ -62,9 +65,8 @@ impl Deref for QueueEntry {
 
 impl Drop for QueueEntry {
     fn drop(&mut self) {
-        let queued = self.0.0.queued.take();
-        if let Some((queue, number)) = queued {
-            queue.remove(number);
+        if let Some(number) = self.0.0.queued.get() {
+            self.0.0.queue.remove(number);
         }
         drop_each(self.0.end());
     }
@@ -74,7 +76,7 @@ impl QueueEntryRef {
     /// Whether it is still in its queue.
     #[must_use]
     pub fn is_queued(&self) -> bool {
-        self.0.queued.borrow().is_some()
+        self.0.queued.get().is_some()
     }
 
     /// Whether its turn has come: its trigger has been called, or it is a blocker that has reached the head. False
@@ -111,8 +113,8 @@ impl QueueEntryRef {
     #[doc(alias = "tevent_queue_entry_untrigger")]
     #[track_caller]
     pub fn untrigger(&self) {
-        let queued = self.0.queued.borrow().clone();
-        let (queue, number) = queued.expect("only an entry that is in a queue can be untriggered");
+        let queue = &self.0.queue;
+        let number = self.0.queued.get().expect("only an entry that is in a queue can be untriggered");
         assert!(
             !queue.is_running(),
             "an entry of a running queue cannot be untriggered: stop `{}` first",
@@ -146,8 +148,9 @@ impl QueueEntryRef {
         &self.0.ev
     }
 
-    pub(crate) fn enter(&self, queue: QueueRef, number: u64) {
-        *self.0.queued.borrow_mut() = Some((queue, number));
+    pub(crate) fn enter(&self, number: u64) {
+        self.0.queued.set(Some(number));
+        self.0.ev.trace_queue_entry(self, EventTracePoint::Attach);
     }
 
     pub(crate) fn is_blocker(&self) -> bool {
@@ -157,18 +160,45 @@ impl QueueEntryRef {
     /// Its turn has come.
     pub(crate) fn trigger(&self) {
         self.0.triggered.set(true);
-        let trigger = self.0.trigger.borrow().clone();
-        if let Some(trigger) = trigger {
-            trigger();
-        }
+        self.0.ev.run_trigger(self, || {
+            // Not there any more if a trace callback has freed it.
+            let trigger = self.0.trigger.borrow().clone();
+            if let Some(trigger) = trigger {
+                trigger();
+            }
+        });
     }
 
     /// Out of the queue and never triggered again; it has left, or the queue has gone. Hands out the trigger, which is
     /// to be dropped outside of any borrow.
     pub(crate) fn end(&self) -> Option<Trigger> {
-        let queued = self.0.queued.take();
-        drop(queued);
-        self.0.trigger.take()
+        let trigger = self.0.trigger.take();
+        if self.0.queued.take().is_some() {
+            self.0.ev.trace_queue_entry(self, EventTracePoint::Detach);
+        }
+        trigger
+    }
+}
+
+impl TracedQueueEntry for QueueEntryRef {
+    fn queue_name(&self) -> &str {
+        self.0.queue.name()
+    }
+
+    fn tag(&self) -> u64 {
+        self.tag()
+    }
+
+    fn set_tag(&self, tag: u64) {
+        self.set_tag(tag);
+    }
+
+    fn location(&self) -> Location {
+        self.location()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

@@ -84,11 +84,14 @@ impl Queue {
             immediate: RefCell::new(None),
         }));
         let head = Rc::downgrade(&queue.0);
-        *queue.0.immediate.borrow_mut() = Some(Immediate::new(move |_ev, _im| {
-            if let Some(queue) = head.upgrade() {
-                QueueRef(queue).trigger_head();
-            }
-        }));
+        *queue.0.immediate.borrow_mut() = Some(
+            Immediate::new(move |_ev, _im| {
+                if let Some(queue) = head.upgrade() {
+                    QueueRef(queue).trigger_head();
+                }
+            })
+            .untraced(),
+        );
         Queue(queue)
     }
 }
@@ -183,7 +186,7 @@ impl QueueRef {
         req: &ReqRef<S>,
         trigger: impl Fn(&ReqRef<S>) + 'static,
     ) -> Result<QueueEntryRef, QueueError> {
-        self.append(req, QueueEntry::new(ev, Some(bind(req, trigger))))
+        self.append(req, QueueEntry::new(self, ev, Some(bind(req, trigger))))
     }
 
     /// As [`add_entry`](Self::add_entry), but calls the trigger at once, inside this call, if the queue was empty and
@@ -222,7 +225,7 @@ impl QueueRef {
         trigger: impl Fn(&ReqRef<S>) + 'static,
     ) -> Result<QueueEntryRef, QueueError> {
         let at_once = self.is_empty() && self.is_running() && !req.has_callback();
-        let entry = QueueEntry::new(ev, Some(bind(req, trigger)));
+        let entry = QueueEntry::new(self, ev, Some(bind(req, trigger)));
         if !at_once {
             return self.append(req, entry);
         }
@@ -257,7 +260,7 @@ impl QueueRef {
     #[doc(alias = "tevent_queue_add")]
     #[track_caller]
     pub fn add_blocker<S>(&self, ev: &ContextRef, req: &ReqRef<S>) -> Result<QueueEntryRef, QueueError> {
-        self.append(req, QueueEntry::new(ev, None))
+        self.append(req, QueueEntry::new(self, ev, None))
     }
 
     /// Triggers no more, until [`start`](Self::start). An entry that is triggered goes on. Entries can join and leave.
@@ -359,7 +362,7 @@ impl QueueRef {
         let number = self.0.numbers.get();
         self.0.numbers.set(number + 1);
         self.0.entries.borrow_mut().insert(number, entry.clone());
-        entry.enter(self.clone(), number);
+        entry.enter(number);
         // A request that has been freed drops its entry at once, which leaves the queue again.
         Ok(req.keep(entry))
     }

@@ -206,12 +206,19 @@ impl SignalRef {
         true
     }
 
-    /// Never called again; freed, or left by its context, whose list has it no more then.
+    /// Never called again.
     pub(crate) fn end(&self) {
+        if let Some((ev, key)) = &*self.0.listed.borrow() {
+            ev.signals().remove(self.0.signal, *key);
+        }
+        self.abandon();
+    }
+
+    /// As [`end`](Self::end), for one whose context goes, and whose list has gone.
+    pub(crate) fn abandon(&self) {
         let listed = self.0.listed.take();
         let mut panics = Panics::default();
-        if let Some((ev, key)) = listed {
-            ev.signals().remove(self.0.signal, key);
+        if let Some((ev, _key)) = listed {
             panics.catch(|| ev.tell(Traced::Signal(self), EventTracePoint::Detach));
         }
         panics.catch(|| self.0.handler.dismiss());

@@ -16,6 +16,8 @@ use crate::list::{Key, List};
 use crate::sys::eventfd::Bell;
 
 /// A context's signal events.
+///
+/// What rings the bell is dropped before the bell.
 #[derive(Default)]
 pub(crate) struct Signals {
     /// By number: that is the order in which several pending signals are served.
@@ -78,16 +80,13 @@ impl Signals {
         drop((removed, ended));
     }
 
-    /// Takes all events out, for a context that goes or begins anew.
-    pub(crate) fn take_all(&self) -> Vec<SignalRef> {
-        let events = self.events();
-        let lines = self.lines.take();
-        let due = self.due.take();
-        let bell = self.bell.take();
-        // In this order: no bell is closed that a handler may still ring.
-        drop(lines);
-        drop((bell, due));
-        events
+    /// Takes all out, for a context that goes or begins anew.
+    pub(crate) fn take(&self) -> Signals {
+        let taken = Signals::default();
+        self.lines.swap(&taken.lines);
+        self.due.swap(&taken.due);
+        self.bell.swap(&taken.bell);
+        taken
     }
 
     /// Runs the handlers of all signals that are pending, lower numbers first, each with its newest event first; says
