@@ -329,8 +329,8 @@ on_every_backend! {
         signals::raise(libc::SIGUSR1);
         told.borrow_mut().clear();
         run_ready(&ctx);
-        let one = [EventTracePoint::BeforeHandler, EventTracePoint::Detach];
-        assert_eq!(*told.borrow(), [one, one, one, one].concat());
+        let twice = [EventTracePoint::BeforeHandler, EventTracePoint::Detach];
+        assert_eq!(*told.borrow(), [twice; 4].concat());
     }
 
     fn trace_2_a_callback_that_panics_leaves_the_loop_going(backend) {

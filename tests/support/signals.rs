@@ -20,8 +20,10 @@ pub fn raise(signal: i32) {
 /// To this thread, with a number; delivered before it returns, unless it is held back.
 pub fn raise_with(signal: i32, value: i32) {
     let value = libc::sigval { sival_ptr: usize::try_from(value).unwrap() as *mut _ };
-    // SAFETY: takes no pointer that it follows.
-    let refused = unsafe { libc::pthread_sigqueue(libc::pthread_self(), signal, value) };
+    // SAFETY: takes no pointer.
+    let thread = unsafe { libc::pthread_self() };
+    // SAFETY: the thread runs; no pointer is followed.
+    let refused = unsafe { libc::pthread_sigqueue(thread, signal, value) };
     assert_eq!(refused, 0);
 }
 
@@ -29,14 +31,18 @@ pub fn raise_with(signal: i32, value: i32) {
 pub fn queue(signal: i32, value: i32) -> std::io::Result<()> {
     let value = libc::sigval { sival_ptr: usize::try_from(value).unwrap() as *mut _ };
     // SAFETY: takes no pointer that it follows.
-    let refused = unsafe { libc::sigqueue(libc::getpid(), signal, value) };
+    let refused = unsafe { libc::sigqueue(this_process(), signal, value) };
     if refused == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+fn this_process() -> i32 {
+    i32::try_from(std::process::id()).unwrap()
 }
 
 /// To this process, whichever thread the kernel picks.
 pub fn send(signal: i32) {
     // SAFETY: takes no pointer.
-    let refused = unsafe { libc::kill(libc::getpid(), signal) };
+    let refused = unsafe { libc::kill(this_process(), signal) };
     assert_eq!(refused, 0);
 }
 

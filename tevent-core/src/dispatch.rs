@@ -146,16 +146,13 @@ fn time_to_next(ev: &ContextRef) -> Option<Duration> {
 
 /// One event of what was fetched runs; what has become void since is passed over.
 fn run_fetched_fd(ev: &ContextRef) -> bool {
-    match ev.with_fds(FdTable::next).flatten() {
-        Some((fde, flags)) => {
-            fde.run(ev, flags);
-            true
-        }
-        None => {
-            ev.say_what_is_not_open();
-            false
-        }
+    let next = ev.with_fds(FdTable::next).flatten();
+    if let Some((fde, flags)) = next {
+        fde.run(ev, flags);
+        return true;
     }
+    ev.say_what_is_not_open();
+    false
 }
 
 /// After a time-out.

@@ -12,6 +12,7 @@ use crate::event::{EventBase, event_ref};
 use crate::fd_flags::FdFlags;
 use crate::fd_slot::Place;
 use crate::fd_source::{AddFdError, FdSource, Hold};
+use crate::fd_table::FdTable;
 use crate::panics::Panics;
 use crate::slot::Slot;
 use crate::stack::{bounded, bounded_drop};
@@ -148,7 +149,7 @@ impl ContextRef {
 
     /// Says which numbers were found not to be open (FD-3).
     pub(crate) fn say_what_is_not_open(&self) {
-        for number in self.with_fds(|fds| fds.take_not_open()).into_iter().flatten() {
+        for number in self.with_fds(FdTable::take_not_open).into_iter().flatten() {
             self.debug(DebugLevel::Error, format_args!("fd {number} is not open: its events are disarmed"));
         }
     }
@@ -332,7 +333,7 @@ impl FdRef {
         panics.resume();
     }
 
-    fn with_fds<R>(&self, run: impl FnOnce(&mut crate::fd_table::FdTable) -> R) -> Option<R> {
+    fn with_fds<R>(&self, run: impl FnOnce(&mut FdTable) -> R) -> Option<R> {
         let ctx = self.0.ctx.borrow();
         ctx.as_ref()?.with_fds(run)
     }
