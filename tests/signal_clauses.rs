@@ -1,5 +1,7 @@
 //! What signal events promise (SIG), on every backend.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
+
 mod support;
 
 #[path = "support/signals.rs"]

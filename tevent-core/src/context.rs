@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::builder::Builder;
@@ -18,6 +18,7 @@ use crate::location::Location;
 use crate::nesting::NestingState;
 use crate::panics::Panics;
 use crate::reactor::SimClock;
+use crate::req::Known;
 use crate::signal::Signals;
 use crate::stats::Counters;
 use crate::sys::fork;
@@ -68,6 +69,8 @@ struct Inner {
     /// The virtual clock of a simulated context.
     clock: OnceCell<Rc<SimClock>>,
     kept: Rc<Children>,
+    /// Those that were told of this context.
+    requests: RefCell<List<Weak<dyn Known>>>,
     threads: Threads,
     nesting: NestingState,
     wait_timeout: Cell<Option<Duration>>,
@@ -109,6 +112,7 @@ impl Context {
             signals: Signals::default(),
             clock: clock.map_or_else(OnceCell::new, OnceCell::from),
             kept: Children::new(),
+            requests: RefCell::new(List::new()),
             threads: Threads::default(),
             nesting: NestingState::default(),
             wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
@@ -327,6 +331,14 @@ impl ContextRef {
 
     pub(crate) fn threads(&self) -> &Threads {
         &self.0.threads
+    }
+
+    pub(crate) fn requests(&self) -> &RefCell<List<Weak<dyn Known>>> {
+        &self.0.requests
+    }
+
+    pub(crate) fn kept(&self) -> &Rc<Children> {
+        &self.0.kept
     }
 
     pub(crate) fn signals(&self) -> &Signals {

@@ -49,6 +49,13 @@ macro_rules! event_ref {
             }
         }
 
+        impl $reference {
+            /// Whose it is.
+            pub(crate) fn home_link(&self) -> &$crate::HomeLink {
+                &self.0.base.home
+            }
+        }
+
         impl $crate::ChildRef for $reference {
             type Owner = $owner;
 

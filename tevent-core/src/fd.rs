@@ -364,7 +364,7 @@ impl FdRef {
         flags
     }
 
-    fn is_internal(&self) -> bool {
+    pub(crate) fn is_internal(&self) -> bool {
         self.0.standing.get() == Standing::Internal
     }
 

@@ -130,6 +130,6 @@ impl ContextRef {
             || !self.timers().borrow().is_empty()
             || !self.immediates().borrow().is_empty()
             || !self.signals().is_empty()
-            || self.threads().are_awaited()
+            || self.threads().awaited() > 0
     }
 }

@@ -242,10 +242,10 @@ impl Threads {
         }
     }
 
-    /// Whether something may still come from a thread that the loop waits for.
-    pub(crate) fn are_awaited(&self) -> bool {
+    /// From how many handles and closures something may still come that the loop waits for.
+    pub(crate) fn awaited(&self) -> usize {
         let listening = self.0.borrow();
-        listening.as_ref().is_some_and(|listening| listening.shared.awaited.load(Ordering::Acquire) > 0)
+        listening.as_ref().map_or(0, |listening| listening.shared.awaited.load(Ordering::Acquire))
     }
 
     /// In a forked child, where the threads are not: their handles are dead, and the bell is the parent's too.

@@ -156,7 +156,10 @@ impl<S: 'static> ReqRef<S> {
         };
         subreq.replace_callback(Callback::Once(Box::new(deliver)));
         let subreq = self.of_state().keep(subreq);
-        let own_context = self.0.ev.borrow().clone();
+        let own_context = self.known_context();
+        if let (None, Some(ev)) = (subreq.known_context(), &own_context) {
+            subreq.know(ev);
+        }
         subreq.call_back_if_finished(own_context);
         subreq
     }
@@ -209,7 +212,7 @@ impl<S: 'static> ReqRef<S> {
         if self.is_in_progress() {
             return;
         }
-        let own_context = self.0.ev.borrow().clone();
+        let own_context = self.known_context();
         match own_context.or(parents_context) {
             Some(ev) => self.post(&ev),
             None => self.notify_callback(),
@@ -268,6 +271,9 @@ impl ContextRef {
         };
         req.replace_callback(Callback::Once(Box::new(deliver)));
         let req = self.keep(req);
+        if req.known_context().is_none() {
+            req.know(self);
+        }
         req.call_back_if_finished(Some(self.clone()));
         req
     }

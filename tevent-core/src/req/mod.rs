@@ -6,6 +6,7 @@ mod children;
 mod end;
 mod error;
 mod finish;
+mod known;
 mod print;
 
 use std::any::type_name;
@@ -19,8 +20,10 @@ use crate::immediate::Immediate;
 use crate::location::Location;
 use crate::timer::Timer;
 use cell::StateCell;
+use known::Acquaintance;
 
 pub use error::{ReqError, ReqState};
+pub(crate) use known::Known;
 
 /// A request: a computation with a state of its own that finishes later and calls back. Owns: dropping it is
 /// `talloc_free`.
@@ -92,7 +95,7 @@ struct Inner<S: 'static> {
     /// The latest state that cleanup ran for (REQ-3).
     cleaned: Cell<ReqState>,
     /// The context that this request was last told of, for a callback that has to be posted.
-    ev: RefCell<Option<ContextRef>>,
+    ev: RefCell<Option<Acquaintance>>,
     /// Set by `defer_callback`.
     defer_to: RefCell<Option<ContextRef>>,
     /// The immediate of `post`.
@@ -310,15 +313,6 @@ impl<S: 'static> ReqRef<S> {
 
     fn is_freed(&self) -> bool {
         self.0.freed.get()
-    }
-
-    /// Notes a context that callbacks can be posted to.
-    fn know(&self, ev: &ContextRef) {
-        let known = self.0.ev.borrow().as_ref() == Some(ev);
-        if !known && !self.is_freed() {
-            let old = self.0.ev.replace(Some(ev.clone()));
-            drop(old);
-        }
     }
 }
 

@@ -55,7 +55,11 @@ pub(crate) enum Traced<'a> {
     QueueEntry(&'a dyn TracedQueueEntry),
 }
 
-impl Traced<'_> {
+impl<'a> Traced<'a> {
+    pub(crate) fn what(self) -> What<'a> {
+        What(self)
+    }
+
     pub(crate) fn kind(self) -> EventKind {
         match self {
             Traced::Fd(_) => EventKind::Fd,
@@ -87,16 +91,25 @@ impl Traced<'_> {
     }
 }
 
+/// What an event is.
+pub(crate) struct What<'a>(Traced<'a>);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Traced::Fd(fde) => write!(f, "fd {} {:?}", fde.fd(), fde.flags()),
+            Traced::Signal(se) => write!(f, "signal {} {:?}", se.signal(), se.flags()),
+            Traced::Timer(_) => f.write_str("timer"),
+            Traced::Immediate(_) => f.write_str("immediate"),
+            Traced::QueueEntry(entry) => write!(f, "entry of queue `{}`", entry.queue_name()),
+        }
+    }
+}
+
 /// What it is and where it was created, in one line.
 impl fmt::Display for Traced<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Traced::Fd(fde) => write!(f, "fd {} {:?}", fde.fd(), fde.flags())?,
-            Traced::Signal(se) => write!(f, "signal {} {:?}", se.signal(), se.flags())?,
-            Traced::Timer(_) => f.write_str("timer")?,
-            Traced::Immediate(_) => f.write_str("immediate")?,
-            Traced::QueueEntry(entry) => write!(f, "entry of queue `{}`", entry.queue_name())?,
-        }
+        write!(f, "{}", self.what())?;
         if self.tag() != 0 {
             write!(f, ", tag {:#x}", self.tag())?;
         }
