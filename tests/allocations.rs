@@ -340,7 +340,7 @@ fn bytes_of_each_object() {
         ("Immediate", 168, bytes(&|| drop(Immediate::new(|_, _| {})))),
         ("Timer", 152, bytes(&|| drop(ctx.add_timer(When::Zero, |_, _, _| {})))),
         ("FdEvent", 216, bytes(&|| drop(ctx.add_fd(&near, FdFlags::READ, |_, _, _| {})))),
-        ("Req<()>", 408, bytes(&|| drop(Req::create(())))),
+        ("Req<()>", 424, bytes(&|| drop(Req::create(())))),
     ];
     for (object, bound, size) in sizes {
         println!("{object}: {size} bytes");
