@@ -195,7 +195,11 @@ impl ContextRef {
         if self.is_freed() {
             return Err(LoopError::Freed.into());
         }
-        let fds = self.0.builder.fd_table(self.sim_clock())?;
+        let mut fds = self.0.builder.fd_table(self.sim_clock())?;
+        let outer = self.with_fds(|fds| fds.outer().cloned()).flatten();
+        if let Some(outer) = outer {
+            fds.embed(outer)?;
+        }
         let mut panics = Panics::default();
         self.detach_all(Some(fds), &mut panics);
         panics.resume();

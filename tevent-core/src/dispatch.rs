@@ -10,21 +10,30 @@ use crate::error::LoopError;
 use crate::fd_table::FdTable;
 use crate::trace::TracePoint;
 
+/// How long a turn may wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Until the next timer is due, or for the wait timeout (LOOP-2).
+    AsSet,
+    /// Not at all: somebody else waits.
+    None,
+}
+
 /// One turn.
-pub(crate) fn turn(ev: &ContextRef) -> Result<(), LoopError> {
+pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     if ev.is_freed() {
         return Err(LoopError::Freed);
     }
     ev.notice_fork();
     ev.counters().count_turn();
     ev.tell_point(TracePoint::BeforeLoopOnce);
-    let ran = run_one_source(ev);
+    let ran = run_one_source(ev, patience);
     ev.tell_point(TracePoint::AfterLoopOnce);
     ran
 }
 
 /// Runs the handlers of at most one source.
-fn run_one_source(ev: &ContextRef) -> Result<(), LoopError> {
+fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     // 1. The pending signals.
     if ev.signals().run_pending(ev) {
         return Ok(());
@@ -39,11 +48,11 @@ fn run_one_source(ev: &ContextRef) -> Result<(), LoopError> {
         Timers::At(due) => {
             let now = ev.now();
             if due > now {
-                return wait_for_fds(ev, Some(due - now));
+                return wait_for_fds(ev, patience, Some(due - now));
             }
             run_timer(ev, Some(now));
         }
-        Timers::None => return wait_for_fds(ev, None),
+        Timers::None => return wait_for_fds(ev, patience, None),
     }
     Ok(())
 }
@@ -77,7 +86,11 @@ fn run_timer(ev: &ContextRef, now: Option<Instant>) {
 }
 
 /// 5. Fds, until the next timer is due or, without one, for the wait timeout.
-fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), LoopError> {
+fn wait_for_fds(
+    ev: &ContextRef,
+    patience: Patience,
+    next_timer_in: Option<Duration>,
+) -> Result<(), LoopError> {
     if run_fetched_fd(ev) {
         return Ok(());
     }
@@ -88,7 +101,7 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
     if ev.signals().run_pending(ev) {
         return Ok(());
     }
-    match fetch(ev, next_timer_in) {
+    match fetch(ev, patience, next_timer_in) {
         None => return Ok(()),
         // One of them may have interrupted it.
         Some(Err(e)) if e.kind() == ErrorKind::Interrupted => {
@@ -102,25 +115,26 @@ fn wait_for_fds(ev: &ContextRef, next_timer_in: Option<Duration>) -> Result<(), 
     if run_fetched_fd(ev) || run_timer_if_due(ev) || fetched {
         return Ok(());
     }
-    if ev.wait_timeout().get() == Some(Duration::ZERO) {
+    if never_waits(ev, patience) {
         return Err(LoopError::WouldBlock);
     }
     Ok(())
 }
 
 /// Asks the kernel what is ready; `None` without a context.
-fn fetch(ev: &ContextRef, next_timer_in: Option<Duration>) -> Option<io::Result<()>> {
+fn fetch(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -> Option<io::Result<()>> {
     let asks = ev.with_fds(|fds| fds.asks_kernel())?;
     let told = asks && ev.trace().is_on();
     if asks {
         ev.tell_point(TracePoint::BeforeWait);
     }
-    let timeout = match (ev.wait_timeout().get(), next_timer_in) {
-        (Some(Duration::ZERO), _) => Some(Duration::ZERO),
+    let timeout = if never_waits(ev, patience) {
+        Some(Duration::ZERO)
+    } else if told {
         // Whoever was told may have scheduled what was not there before.
-        _ if told => time_to_next(ev),
-        (_, Some(due)) => Some(due),
-        (timeout, None) => timeout,
+        time_to_next(ev).or(ev.wait_timeout().get())
+    } else {
+        next_timer_in.or(ev.wait_timeout().get())
     };
     let fetched = ev.with_fds(|fds| {
         fds.catch_up();
@@ -132,15 +146,20 @@ fn fetch(ev: &ContextRef, next_timer_in: Option<Duration>) -> Option<io::Result<
     fetched
 }
 
-/// How long the loop may sleep, as things are now.
-fn time_to_next(ev: &ContextRef) -> Option<Duration> {
-    if !ev.immediates().borrow().is_empty() || ev.signals().are_due() {
+fn never_waits(ev: &ContextRef, patience: Patience) -> bool {
+    patience == Patience::None || ev.wait_timeout().get() == Some(Duration::ZERO)
+}
+
+/// How long the loop may sleep for what it knows of by itself, without the kernel.
+pub(crate) fn time_to_next(ev: &ContextRef) -> Option<Duration> {
+    let scheduled = !ev.immediates().borrow().is_empty() || ev.threads().are_waiting();
+    if scheduled || ev.signals().are_due() {
         return Some(Duration::ZERO);
     }
     match next_timer(ev) {
         Timers::Zero => Some(Duration::ZERO),
         Timers::At(due) => Some(due.saturating_duration_since(ev.now())),
-        Timers::None => ev.wait_timeout().get(),
+        Timers::None => None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::RawFd;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -15,6 +15,7 @@ use slab::Slab;
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
 use crate::fd_slot::{FdSlot, Place};
+use crate::foreign::Outer;
 use crate::list::List;
 use crate::reactor::{Reactor, Report, next_generation};
 
@@ -39,6 +40,8 @@ pub(crate) struct FdTable {
     changes: u64,
     /// To be said when nothing is borrowed.
     not_open: Vec<RawFd>,
+    /// What a foreign loop watches.
+    outer: Option<Rc<Outer>>,
 }
 
 impl FdTable {
@@ -58,7 +61,32 @@ impl FdTable {
             waits: 0,
             changes: 0,
             not_open: Vec::new(),
+            outer: None,
         }
+    }
+
+    /// Tells the kernel of everything at once from now on, and lets a foreign loop watch all of it through that object.
+    pub(crate) fn embed(&mut self, outer: Rc<Outer>) -> io::Result<()> {
+        self.catch_up();
+        let inner = self.reactor.object().ok_or(io::ErrorKind::Unsupported)?;
+        outer.watch(inner)?;
+        self.reactor.arm();
+        self.outer = Some(outer);
+        Ok(())
+    }
+
+    pub(crate) fn outer(&self) -> Option<&Rc<Outer>> {
+        self.outer.as_ref()
+    }
+
+    /// Before a foreign loop may sleep.
+    pub(crate) fn arm(&mut self) {
+        self.reactor.arm();
+    }
+
+    /// Whether something is ready that the kernel will not report.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.has_fetched() || !self.always.is_empty() || self.stray
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -236,7 +264,7 @@ impl FdTable {
         if slot.wants() == slot.registered && !slot.refused {
             return;
         }
-        if file.is_none() || slot.refused {
+        if file.is_none() || slot.refused || self.outer.is_some() {
             let _ = self.tell(index, true);
         } else if std::mem::replace(&mut slot.pending, file).is_none() {
             self.late.push(index);
@@ -401,6 +429,10 @@ impl FdTable {
             return;
         }
         self.stray = false;
+        if let (Some(outer), Some(inner)) = (&self.outer, self.reactor.object()) {
+            // It fails only where there is no room: then waits fail too.
+            self.stray = outer.watch(inner).is_err();
+        }
         let indices: Vec<usize> = self.slots.iter().map(|(index, _)| index).collect();
         for index in indices {
             self.slots[index].registered = FdFlags::NONE;

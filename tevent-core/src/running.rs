@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::context::ContextRef;
-use crate::dispatch;
+use crate::dispatch::{self, Patience};
 use crate::error::LoopError;
 use crate::location::Location;
 
@@ -35,7 +35,7 @@ impl ContextRef {
     #[doc(alias = "tevent_loop_once")]
     #[track_caller]
     pub fn loop_once(&self) -> Result<(), LoopError> {
-        self.nested(Location::caller(), || dispatch::turn(self))
+        self.nested(Location::caller(), || dispatch::turn(self, Patience::AsSet))
     }
 
     /// Turns the loop until no event is left that could fire: no timer, no scheduled immediate, and no fd event
@@ -94,7 +94,7 @@ impl ContextRef {
     pub fn loop_until(&self, mut finished: impl FnMut() -> bool) -> Result<(), LoopError> {
         self.nested(Location::caller(), || {
             while !finished() {
-                dispatch::turn(self)?;
+                dispatch::turn(self, Patience::AsSet)?;
             }
             Ok(())
         })

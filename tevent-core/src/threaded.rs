@@ -242,6 +242,11 @@ impl Threads {
         }
     }
 
+    /// Whether something was scheduled that has not joined the immediates.
+    pub(crate) fn are_waiting(&self) -> bool {
+        self.0.borrow().as_ref().is_some_and(|listening| listening.shared.handover.is_waiting())
+    }
+
     /// From how many handles and closures something may still come that the loop waits for.
     pub(crate) fn awaited(&self) -> usize {
         let listening = self.0.borrow();

@@ -28,13 +28,13 @@ impl Epoll {
         Ok(Epoll { poll: Some(Poll::new()?), events: Events::with_capacity(batch) })
     }
 
-    fn object(&self) -> io::Result<RawFd> {
+    fn number(&self) -> io::Result<RawFd> {
         let poll = self.poll.as_ref().ok_or_else(|| io::Error::from_raw_os_error(libc::EMFILE))?;
         Ok(poll.as_raw_fd())
     }
 
     fn control(&self, change: Change, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        epoll::control(self.object()?, change, number, mask_of(flags), token_of(key) as u64)
+        epoll::control(self.number()?, change, number, mask_of(flags), token_of(key) as u64)
     }
 }
 
@@ -59,13 +59,17 @@ impl Reactor for Epoll {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
-        self.events.wait(self.object()?, timeout)?;
+        self.events.wait(self.number()?, timeout)?;
         reports.extend(self.events.iter().map(|(mask, token)| report_of(mask, token)));
         Ok(())
     }
 
     fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    fn object(&self) -> Option<RawFd> {
+        self.number().ok()
     }
 }
 

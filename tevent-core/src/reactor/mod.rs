@@ -11,6 +11,7 @@
 //! - **`wait`** appends at most the batch the backend was made with, never waits longer than asked (but
 //!   rounds up to its clock's step), and gives `Interrupted` when a signal ended it.
 //! - **`reset`** leaves a backend that watches nothing and reports nothing of before.
+//! - **`object`** is readable whenever a wait would report something, after `arm`.
 
 mod epoll;
 mod rearm;
@@ -35,6 +36,12 @@ pub(crate) trait Reactor {
     fn reset(&mut self) -> io::Result<()>;
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()>;
     fn now(&self) -> Instant;
+
+    /// The kernel object, if there is one.
+    fn object(&self) -> Option<RawFd>;
+
+    /// What was reported and not armed since is armed now, and not only by the next wait.
+    fn arm(&mut self) {}
 }
 
 /// One number that is ready.

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -124,6 +124,14 @@ impl Reactor for Rearm {
 
     fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    fn object(&self) -> Option<RawFd> {
+        self.poll.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    fn arm(&mut self) {
+        self.arm_again();
     }
 }
 

@@ -177,6 +177,10 @@ impl Reactor for Sim {
     fn now(&self) -> Instant {
         self.clock.now.get()
     }
+
+    fn object(&self) -> Option<RawFd> {
+        None
+    }
 }
 
 fn check_open(number: RawFd) -> io::Result<()> {

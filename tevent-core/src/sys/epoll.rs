@@ -1,10 +1,29 @@
-//! `epoll_ctl` and `epoll_wait`.
+//! `epoll_create1`, `epoll_ctl` and `epoll_wait`.
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::milliseconds;
+
+/// A new epoll object.
+pub(crate) fn create() -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointer.
+    let number = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just opened this number for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Puts a new epoll object under the number of this one, which stays open all the while.
+pub(crate) fn renew(epoll: &OwnedFd) -> io::Result<()> {
+    let new = create()?;
+    // SAFETY: takes no pointer; both numbers are open and ours, so that no file of anybody else is closed.
+    let number = unsafe { libc::dup3(new.as_raw_fd(), epoll.as_raw_fd(), libc::O_CLOEXEC) };
+    if number < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
 
 #[derive(Clone, Copy)]
 pub(crate) enum Change {

@@ -1,0 +1,176 @@
+//! Living inside another loop: an fd to watch, a time to wake up at, and turns that never sleep.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::context::ContextRef;
+use crate::dispatch::{self, Patience};
+use crate::error::LoopError;
+use crate::fd_table::FdTable;
+use crate::location::Location;
+use crate::sys::epoll::{self, Change};
+use crate::sys::fork;
+
+/// What a foreign loop watches for READ, such as tokio's `AsyncFd`, glib's `g_source_add_unix_fd`, a bare epoll, or another of our
+/// contexts. Made by [`ContextRef::loop_fd`].
+///
+/// It stays open as long as it lives, whatever becomes of the context. When that is freed it is never readable again.
+///
+/// In a forked child it stands for a kernel object of the child's own under the same number, from the first use of the
+/// context there; a foreign loop that shares its own object with the parent has to be made anew in the child and to add it again.
+#[derive(Clone)]
+pub struct LoopFd(Rc<Outer>);
+
+impl AsFd for LoopFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.object.as_fd()
+    }
+}
+
+impl AsRawFd for LoopFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.object.as_raw_fd()
+    }
+}
+
+impl fmt::Debug for LoopFd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LoopFd").field(&self.as_raw_fd()).finish()
+    }
+}
+
+/// An epoll object around that of the backend, which changes: it is made anew for a fork, for `re_initialise`, and when it
+/// reports what nobody can name any more.
+pub(crate) struct Outer {
+    object: OwnedFd,
+    /// The process it belongs to, as a count of forks.
+    process: Cell<u32>,
+}
+
+impl Outer {
+    fn new() -> io::Result<Rc<Self>> {
+        Ok(Rc::new(Outer { object: epoll::create()?, process: Cell::new(fork::generation()) }))
+    }
+
+    /// Is readable when that one is. What it watched before has been closed, or is the parent's.
+    pub(crate) fn watch(&self, inner: RawFd) -> io::Result<()> {
+        let process = fork::generation();
+        if self.process.replace(process) != process {
+            epoll::renew(&self.object)?;
+        }
+        epoll::control(self.as_raw_fd(), Change::Add, inner, libc::EPOLLIN.cast_unsigned(), 0)
+    }
+
+    fn as_raw_fd(&self) -> RawFd {
+        self.object.as_raw_fd()
+    }
+}
+
+impl ContextRef {
+    /// An fd that is readable when an fd event, a signal or another thread has something for this loop. With it the loop can live
+    /// inside another one:
+    ///
+    /// - watch it for READ, and sleep no longer than [`next_timeout`](Self::next_timeout), asked right before each sleep;
+    /// - when either comes, call [`dispatch`](Self::dispatch) until it says false. A loop that is told of a readiness as long as it
+    ///   lasts (level-triggered) may call it once.
+    ///
+    /// From the first call on the kernel is told of every change at once.
+    ///
+    /// C has no equivalent: `tevent_loop_once` is called by nobody but its own program.
+    ///
+    /// ```
+    /// use std::{io::Write, os::unix::net::UnixStream, time::Duration};
+    /// use tevent_core::{Context, FdFlags};
+    ///
+    /// let (outer, inner) = (Context::new()?, Context::new()?); // one of our own as the foreign loop
+    /// let fd = inner.loop_fd()?;
+    /// let guest = inner.clone();
+    /// let _watch = outer.add_fd(&fd, FdFlags::READ, move |_ev, _fde, _flags| {
+    ///     guest.dispatch().expect("the guest has its context");
+    /// })?;
+    ///
+    /// let (near, mut far) = UnixStream::pair()?;
+    /// let _fde = inner.add_fd(&near, FdFlags::READ, |_ev, fde, _flags| fde.set_flags(FdFlags::NONE))?;
+    /// far.write_all(b"x")?;
+    /// assert_eq!(inner.next_timeout(), None); // only the kernel has something for it
+    /// outer.loop_once()?;
+    /// assert_eq!(inner.stats().handled.fds, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Unsupported` for a [simulated](crate::Backend::Simulated) context, which has no kernel object (the other two calls work on
+    /// it); a context that has been freed; or a process that has too many open files.
+    pub fn loop_fd(&self) -> io::Result<LoopFd> {
+        let made = self.with_fds(|fds| {
+            if let Some(outer) = fds.outer() {
+                return Ok(Rc::clone(outer));
+            }
+            let outer = Outer::new()?;
+            fds.embed(Rc::clone(&outer))?;
+            Ok(outer)
+        });
+        made.unwrap_or_else(|| Err(LoopError::Freed.into())).map(LoopFd)
+    }
+
+    /// How long a foreign loop may sleep before it calls [`dispatch`](Self::dispatch), if its fd is not readable before: zero when
+    /// something can run at once, the time to the next timer, or `None` when there is none. The wait timeout of LOOP-2 has no part in it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tevent_core::{Backend, Context};
+    ///
+    /// let ctx = Context::builder().backend(Backend::Simulated { seed: 1 }).build()?;
+    /// assert_eq!(ctx.next_timeout(), None);
+    /// ctx.keep(ctx.add_timer(Duration::from_secs(5), |_ev, _te, _now| {}));
+    /// assert_eq!(ctx.next_timeout(), Some(Duration::from_secs(5)));
+    /// assert!(!ctx.dispatch()?); // nothing is ready, and it does not wait
+    /// ctx.advance_clock(Duration::from_secs(5));
+    /// assert_eq!(ctx.next_timeout(), Some(Duration::ZERO));
+    /// assert!(ctx.dispatch()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Duration> {
+        if self.signals().is_deaf() && self.signals().be_heard(self).is_err() {
+            // No room for what would wake the foreign loop: it looks by itself, until there is.
+            return Some(Duration::ZERO);
+        }
+        if self.with_fds(|fds| fds.is_ready()).unwrap_or(false) {
+            return Some(Duration::ZERO);
+        }
+        dispatch::time_to_next(self)
+    }
+
+    /// One turn that never sleeps; says whether there was anything to do, and so may be more. Else as
+    /// [`loop_once`](Self::loop_once): at most one source's handlers run, and inside a handler it has to be
+    /// [allowed](Self::allow_nesting).
+    ///
+    /// # Errors
+    /// As `loop_once`, but for [`WouldBlock`](LoopError::WouldBlock): to find nothing is no failure here.
+    ///
+    /// # Panics
+    /// As `loop_once`.
+    #[track_caller]
+    pub fn dispatch(&self) -> Result<bool, LoopError> {
+        let _then = Arm(self);
+        match self.nested(Location::caller(), || dispatch::turn(self, Patience::None)) {
+            Ok(()) => Ok(true),
+            Err(LoopError::WouldBlock) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Before control goes back to a foreign loop, also by a panic.
+struct Arm<'a>(&'a ContextRef);
+
+impl Drop for Arm<'_> {
+    fn drop(&mut self) {
+        self.0.with_fds(FdTable::arm);
+    }
+}
