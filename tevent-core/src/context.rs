@@ -12,6 +12,7 @@ use crate::children::{ChildRef, Children};
 use crate::error::LoopError;
 use crate::fd::FdRef;
 use crate::fd_table::FdTable;
+use crate::future::Tasks;
 use crate::immediate::ImmediateRef;
 use crate::list::List;
 use crate::location::Location;
@@ -72,6 +73,7 @@ struct Inner {
     /// Those that were told of this context.
     requests: RefCell<List<Weak<dyn Known>>>,
     threads: Threads,
+    tasks: Tasks,
     nesting: NestingState,
     wait_timeout: Cell<Option<Duration>>,
     counters: Counters,
@@ -114,6 +116,7 @@ impl Context {
             kept: Children::new(),
             requests: RefCell::new(List::new()),
             threads: Threads::default(),
+            tasks: Tasks::default(),
             nesting: NestingState::default(),
             wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
             counters: Counters::default(),
@@ -301,6 +304,7 @@ impl ContextRef {
             panics.catch(|| se.abandon());
         }
         panics.catch(|| drop((fds, immediates, timers, signals, fd_events)));
+        inner.tasks.forget_all();
         panics.catch(|| inner.threads.close());
         panics.catch(|| inner.nesting.drop_hook());
     }
@@ -335,6 +339,10 @@ impl ContextRef {
 
     pub(crate) fn threads(&self) -> &Threads {
         &self.0.threads
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.0.tasks
     }
 
     pub(crate) fn requests(&self) -> &RefCell<List<Weak<dyn Known>>> {

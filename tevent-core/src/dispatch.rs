@@ -40,6 +40,7 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
     }
     // 2. What other threads have scheduled joins the immediates.
     ev.threads().move_to_immediates(ev);
+    ev.tasks().move_to_immediates(ev);
     if run_immediate(ev) {
         return Ok(());
     }
@@ -115,6 +116,9 @@ fn wait_for_fds(
     if run_fetched_fd(ev) || run_timer_if_due(ev) || fetched {
         return Ok(());
     }
+    if ev.tasks().are_woken() {
+        return Ok(());
+    }
     if never_waits(ev, patience) {
         return Err(LoopError::WouldBlock);
     }
@@ -128,7 +132,8 @@ fn fetch(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -
     if asks {
         ev.tell_point(TracePoint::BeforeWait);
     }
-    let timeout = if never_waits(ev, patience) {
+    // Tasks that have used up their budget go on after this look.
+    let timeout = if never_waits(ev, patience) || ev.tasks().are_woken() {
         Some(Duration::ZERO)
     } else if told {
         // Whoever was told may have scheduled what was not there before.
@@ -140,6 +145,7 @@ fn fetch(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -
         fds.catch_up();
         fds.fetch(timeout)
     });
+    ev.tasks().looked_at_fds();
     if asks {
         ev.tell_point(TracePoint::AfterWait);
     }
@@ -153,7 +159,7 @@ fn never_waits(ev: &ContextRef, patience: Patience) -> bool {
 /// How long the loop may sleep for what it knows of by itself, without the kernel.
 pub(crate) fn time_to_next(ev: &ContextRef) -> Option<Duration> {
     let scheduled = !ev.immediates().borrow().is_empty() || ev.threads().are_waiting();
-    if scheduled || ev.signals().are_due() {
+    if scheduled || ev.signals().are_due() || ev.tasks().are_woken() {
         return Some(Duration::ZERO);
     }
     match next_timer(ev) {

@@ -70,6 +70,10 @@ impl<T> List<T> {
         Some(self.nodes.remove(index).value)
     }
 
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
+        self.nodes.get(key.index).filter(|node| node.generation == key.generation).map(|node| &node.value)
+    }
+
     pub(crate) fn front(&self) -> Option<&T> {
         self.front.map(|index| &self.nodes[index].value)
     }

@@ -131,5 +131,6 @@ impl ContextRef {
             || !self.immediates().borrow().is_empty()
             || !self.signals().is_empty()
             || self.threads().awaited() > 0
+            || self.tasks().are_woken()
     }
 }

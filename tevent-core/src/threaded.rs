@@ -5,14 +5,16 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::{self, ThreadId};
 
 use crate::context::ContextRef;
 use crate::fd::FdEvent;
 use crate::fd_flags::FdFlags;
 use crate::handover::Handover;
 use crate::immediate::Immediate;
+use crate::list::Key;
 use crate::location::Location;
 use crate::stack::drop_each;
 use crate::sys::eventfd::Bell;
@@ -28,7 +30,7 @@ use crate::sys::fork;
 pub struct ThreadedContext(Arc<Shared>);
 
 struct Shared {
-    handover: Handover<Job>,
+    handover: Handover<Item>,
     bell: Bell,
     /// How many [`Awaited`] there are.
     awaited: AtomicUsize,
@@ -36,6 +38,24 @@ struct Shared {
     simulated: bool,
     /// The process of the loop, as a count of forks.
     process: u32,
+    /// The thread of the loop, which is awake when it comes here itself.
+    thread: ThreadId,
+}
+
+impl Shared {
+    /// Wakes a loop that may sleep.
+    fn ring(&self) {
+        if thread::current().id() != self.thread {
+            self.bell.ring();
+        }
+    }
+}
+
+/// What is handed over.
+enum Item {
+    Closure(Job),
+    /// A task of a future was woken; it counts until it has joined the immediates.
+    Wake(Key, Awaited),
 }
 
 type Closure = Box<dyn FnOnce(&ContextRef) + Send>;
@@ -50,10 +70,16 @@ struct Job {
 /// As long as one of these lives, `loop_wait` goes on: something may still come (THR-3).
 pub(crate) struct Awaited(Arc<Shared>);
 
+impl Awaited {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.awaited.fetch_add(1, Ordering::Relaxed);
+        Awaited(Arc::clone(shared))
+    }
+}
+
 impl Clone for Awaited {
     fn clone(&self) -> Self {
-        self.0.awaited.fetch_add(1, Ordering::Relaxed);
-        Awaited(Arc::clone(&self.0))
+        Awaited::new(&self.0)
     }
 }
 
@@ -62,7 +88,7 @@ impl Drop for Awaited {
         let last = self.0.awaited.fetch_sub(1, Ordering::Release) == 1;
         if last && self.0.process == fork::generation() {
             // A loop that sleeps has to see it.
-            self.0.bell.ring();
+            self.0.ring();
         }
     }
 }
@@ -141,25 +167,44 @@ impl ThreadedContext {
             // In a forked child the lock may be held by a thread that is not here.
             return Err(ScheduleError(closure));
         }
-        let into = |closure| Job { closure: Box::new(closure) as Closure, location, awaited };
+        let into = |closure| Item::Closure(Job { closure: Box::new(closure) as Closure, location, awaited });
         let ring = self.0.handover.put(closure, into).map_err(ScheduleError)?;
         if ring {
-            self.0.bell.ring();
+            self.0.ring();
         }
         Ok(())
     }
 
     /// Counts from now on.
     pub(crate) fn awaited(&self) -> Awaited {
-        self.0.awaited.fetch_add(1, Ordering::Relaxed);
-        Awaited(Arc::clone(&self.0))
+        Awaited::new(&self.0)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakThreads {
+        WeakThreads(Arc::downgrade(&self.0))
     }
 }
 
 impl Drop for ThreadedContext {
     fn drop(&mut self) {
         if self.0.simulated && self.0.process == fork::generation() {
-            self.0.bell.ring();
+            self.0.ring();
+        }
+    }
+}
+
+/// As [`ThreadedContext`], for wakers: it does not hold a virtual clock.
+pub(crate) struct WeakThreads(Weak<Shared>);
+
+impl WeakThreads {
+    /// Has the loop poll that task, unless it is gone, or this is a forked child of its process.
+    pub(crate) fn wake(&self, task: Key) {
+        let Some(shared) = self.0.upgrade().filter(|shared| shared.process == fork::generation()) else {
+            return;
+        };
+        let put = shared.handover.put(task, |task| Item::Wake(task, Awaited::new(&shared)));
+        if matches!(put, Ok(true)) {
+            shared.ring();
         }
     }
 }
@@ -210,6 +255,7 @@ impl ContextRef {
             awaited: AtomicUsize::new(0),
             simulated,
             process: fork::generation(),
+            thread: thread::current().id(),
         });
         let ear = Rc::new(Ear(Arc::clone(&shared)));
         let heard = Rc::downgrade(&ear);
@@ -233,12 +279,15 @@ impl ContextRef {
 impl Threads {
     /// What other threads have scheduled joins the immediates, at their tail (LOOP-1).
     pub(crate) fn move_to_immediates(&self, ev: &ContextRef) {
-        let jobs = match &*self.0.borrow() {
+        let items = match &*self.0.borrow() {
             Some(listening) if listening.shared.handover.is_waiting() => listening.shared.handover.take(),
             _ => return,
         };
-        for job in jobs {
-            enlist(ev, job);
+        for item in items {
+            match item {
+                Item::Closure(job) => enlist(ev, job),
+                Item::Wake(task, _counts) => ev.tasks().woken_afar(task),
+            }
         }
     }
 

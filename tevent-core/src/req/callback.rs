@@ -237,6 +237,11 @@ impl<S: 'static> ReqRef<S> {
         }
     }
 
+    /// Calls nobody any more.
+    pub(crate) fn clear_callback(&self) {
+        bounded_drop(self.0.callback.take());
+    }
+
     pub(super) fn replace_callback(&self, callback: Callback<S>) {
         let unused = if self.state() == ReqState::Received {
             Some(callback)

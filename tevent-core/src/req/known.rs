@@ -69,7 +69,7 @@ impl Drop for Acquaintance {
 
 impl<S: 'static> ReqRef<S> {
     /// Remembers the context, and is remembered by it.
-    pub(super) fn know(&self, ev: &ContextRef) {
+    pub(crate) fn know(&self, ev: &ContextRef) {
         let known = self.0.ev.borrow().as_ref().is_some_and(|known| known.ev == *ev);
         if !known && !self.is_freed() {
             let itself: Weak<dyn Known> = Rc::downgrade(&self.0) as _;

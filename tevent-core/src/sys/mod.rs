@@ -5,6 +5,7 @@
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
+pub(crate) mod own_thread;
 pub(crate) mod poll;
 pub(crate) mod sigaction;
 

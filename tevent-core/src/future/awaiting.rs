@@ -1,0 +1,84 @@
+//! A request as a future.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::req::Req;
+use crate::stack::bounded_drop;
+
+/// Waits for a request to finish, and gives it back, as its `_recv` function wants it. Made by `req.await`.
+///
+/// Dropping it frees the request: its work ends, as with any dropped request. It can be awaited anywhere on its thread: in a
+/// [task](Req::from_future) of its own loop, or in whatever else polls futures while the loop is turned. It takes the place of
+/// the request's callback.
+///
+/// A request that has finished is ready at once, also one that would [post](crate::ReqRef::post) its callback. One whose context
+/// has gone may never be.
+///
+/// ```
+/// use std::time::Duration;
+/// use tevent_core::{Context, ReqError, wakeup_recv, wakeup_send};
+///
+/// let ctx = Context::new()?;
+/// let ev = ctx.clone();
+/// let came = ctx.block_on(async move {
+///     let slept = wakeup_send(&ev, Duration::from_millis(1)).await;
+///     Ok::<bool, ReqError>(wakeup_recv(slept))
+/// })?;
+/// assert!(came);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct ReqFuture<S: 'static> {
+    /// `None` once it was given back.
+    req: Option<Req<S>>,
+    waker: Rc<Cell<Option<Waker>>>,
+}
+
+impl<S: 'static> IntoFuture for Req<S> {
+    type Output = Req<S>;
+    type IntoFuture = ReqFuture<S>;
+
+    fn into_future(self) -> ReqFuture<S> {
+        let waker = Rc::new(Cell::new(None::<Waker>));
+        let wake = Rc::clone(&waker);
+        self.set_callback(move |_req| {
+            if let Some(waker) = wake.take() {
+                waker.wake();
+            }
+        });
+        ReqFuture { req: Some(self), waker }
+    }
+}
+
+impl<S: 'static> Future for ReqFuture<S> {
+    type Output = Req<S>;
+
+    /// # Panics
+    /// When it is polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Req<S>> {
+        let req = self.req.as_ref().expect("a future is not polled again after it was ready");
+        if req.is_in_progress() {
+            let old = self.waker.replace(Some(task.waker().clone()));
+            bounded_drop(old);
+            return Poll::Pending;
+        }
+        bounded_drop(self.waker.take());
+        let req = self.req.take().expect("it was there a moment ago");
+        req.clear_callback();
+        Poll::Ready(req)
+    }
+}
+
+/// The request is not pinned: it can be moved while it is awaited.
+impl<S: 'static> Unpin for ReqFuture<S> {}
+
+impl<S: 'static> fmt::Debug for ReqFuture<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReqFuture").field(&self.req).finish()
+    }
+}

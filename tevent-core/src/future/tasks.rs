@@ -1,0 +1,95 @@
+//! The tasks of a context: which are woken, and how many polls they have had since the loop last looked at its fds.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use super::waking::Woken;
+use crate::context::ContextRef;
+use crate::immediate::ImmediateRef;
+use crate::list::{Key, List};
+use crate::sys::own_thread::OwnThread;
+
+/// How many polls tasks have before the loop looks at its timers and fds again. A poll is an immediate, and immediates come
+/// first (LOOP-1): without a bound a task that wakes itself at once would starve all fds.
+const BUDGET: u32 = 32;
+
+/// A context's tasks.
+pub(crate) struct Tasks {
+    /// What polls each.
+    polls: RefCell<List<ImmediateRef>>,
+    woken: Arc<Woken>,
+    /// Polls since the loop last looked at its fds.
+    spent: Cell<u32>,
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Tasks {
+            polls: RefCell::new(List::new()),
+            woken: Arc::new(OwnThread::new(RefCell::default())),
+            spent: Cell::new(0),
+        }
+    }
+}
+
+impl Tasks {
+    pub(super) fn add(&self, poll: ImmediateRef) -> Key {
+        self.polls.borrow_mut().push_back(poll)
+    }
+
+    pub(super) fn remove(&self, task: Key) {
+        let poll = self.polls.borrow_mut().remove(task);
+        drop(poll);
+    }
+
+    pub(super) fn woken(&self) -> &Arc<Woken> {
+        &self.woken
+    }
+
+    /// The loop has looked at its fds: tasks have a new budget.
+    pub(crate) fn looked_at_fds(&self) {
+        self.spent.set(0);
+    }
+
+    /// Whether a task was woken that has not joined the immediates.
+    pub(crate) fn are_woken(&self) -> bool {
+        let Some(woken) = self.woken.get() else { return false };
+        let (mut woken, polls) = (woken.borrow_mut(), self.polls.borrow());
+        // Those that have ended meanwhile are forgotten.
+        while woken.front().is_some_and(|task| polls.get(*task).is_none()) {
+            woken.pop_front();
+        }
+        !woken.is_empty()
+    }
+
+    /// The polls of woken tasks join the immediates, at their tail, as far as there is budget; what is beyond it waits for the next
+    /// look at the fds.
+    pub(crate) fn move_to_immediates(&self, ev: &ContextRef) {
+        if !self.are_woken() {
+            return;
+        }
+        while self.spent.get() < BUDGET {
+            let next = self.woken.get().and_then(|woken| woken.borrow_mut().pop_front());
+            let Some(task) = next else { break };
+            let poll = self.polls.borrow().get(task).cloned();
+            if let Some(poll) = poll {
+                self.spent.set(self.spent.get() + 1);
+                poll.schedule(ev);
+            }
+        }
+    }
+
+    /// One that another thread has woken.
+    pub(crate) fn woken_afar(&self, task: Key) {
+        if let Some(woken) = self.woken.get() {
+            woken.borrow_mut().push_back(task);
+        }
+    }
+
+    /// The context goes, or begins anew: no task is polled again.
+    pub(crate) fn forget_all(&self) {
+        while let Some(poll) = self.polls.borrow_mut().pop_front() {
+            drop(poll);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Waking a task, from its own thread or another.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
+
+use crate::list::Key;
+use crate::sys::own_thread::OwnThread;
+use crate::threaded::WeakThreads;
+
+/// The tasks of a context that were woken by its own thread and have not joined the immediates. No lock and no system call: the
+/// loop is awake, and looks here before it sleeps.
+pub(super) type Woken = OwnThread<RefCell<VecDeque<Key>>>;
+
+/// What the waker of one task holds.
+pub(super) struct TaskWaker {
+    task: Key,
+    here: Arc<Woken>,
+    afar: WeakThreads,
+    /// Woken since its last poll began: here, and by another thread. Apart from each other, because a forked child loses what
+    /// other threads had on the way.
+    woken_here: AtomicBool,
+    woken_afar: AtomicBool,
+}
+
+impl TaskWaker {
+    pub(super) fn new(task: Key, here: Arc<Woken>, afar: WeakThreads) -> Self {
+        let [woken_here, woken_afar] = [false, false].map(AtomicBool::new);
+        TaskWaker { task, here, afar, woken_here, woken_afar }
+    }
+
+    /// Its poll begins: whatever wakes it from now on has it polled again.
+    pub(super) fn begin_poll(&self) {
+        self.woken_here.store(false, Ordering::Relaxed);
+        // What was written before the wake is seen by the poll.
+        self.woken_afar.swap(false, Ordering::AcqRel);
+    }
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        match self.here.get() {
+            Some(woken) => {
+                if !self.woken_here.swap(true, Ordering::Relaxed) {
+                    woken.borrow_mut().push_back(self.task);
+                }
+            }
+            None => {
+                if !self.woken_afar.swap(true, Ordering::AcqRel) {
+                    self.afar.wake(self.task);
+                }
+            }
+        }
+    }
+}
