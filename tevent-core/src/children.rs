@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 
 use crate::list::{Key, List};
 use crate::panics::Panics;
+use crate::req::Known;
 
 /// Implemented by every Ref whose owner can be given to a home: `ctx.keep(owner)`, `req.keep(owner)`.
 ///
@@ -32,6 +33,38 @@ pub trait ChildRef: Clone + 'static {
 
     /// Where the Ref's object notes who keeps it.
     fn home(&self) -> &HomeLink;
+
+    /// The request that it stands for, if it is one.
+    #[doc(hidden)]
+    fn as_request(&self) -> Option<AnyReq> {
+        None
+    }
+}
+
+/// A request of any type, to the library alone.
+#[doc(hidden)]
+#[allow(missing_debug_implementations, reason = "nobody outside can do anything with it")]
+pub struct AnyReq(pub(crate) Rc<dyn Known>);
+
+/// An owner that is kept.
+trait Kept {
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+
+    fn as_request(&self) -> Option<Rc<dyn Known>>;
+}
+
+impl<O> Kept for O
+where
+    O: Deref + 'static,
+    O::Target: ChildRef<Owner = O>,
+{
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn as_request(&self) -> Option<Rc<dyn Known>> {
+        self.deref().as_request().map(|AnyReq(req)| req)
+    }
 }
 
 /// Where an object notes who keeps it. See [`ChildRef`].
@@ -53,7 +86,14 @@ impl HomeLink {
 
     pub(crate) fn leave(&self) -> Option<Box<dyn Any>> {
         let (home, key) = self.0.take()?;
-        home.upgrade()?.list.borrow_mut().remove(key)
+        let kept = home.upgrade()?.list.borrow_mut().remove(key)?;
+        Some(kept.into_any())
+    }
+
+    /// The request that keeps it.
+    pub(crate) fn parent(&self) -> Option<Rc<dyn Known>> {
+        let home = self.0.borrow().as_ref()?.0.upgrade()?;
+        home.of.as_ref()?.upgrade()
     }
 }
 
@@ -66,13 +106,20 @@ impl fmt::Debug for HomeLink {
 
 /// A home: the owners it keeps, in the order they came.
 pub(crate) struct Children {
-    list: RefCell<List<Box<dyn Any>>>,
+    list: RefCell<List<Box<dyn Kept>>>,
+    /// The request whose they are; `None` for a context's.
+    of: Option<Weak<dyn Known>>,
     closed: Cell<bool>,
 }
 
 impl Children {
-    pub(crate) fn new() -> Rc<Self> {
-        Rc::new(Children { list: RefCell::new(List::new()), closed: Cell::new(false) })
+    pub(crate) fn new(of: Option<Weak<dyn Known>>) -> Rc<Self> {
+        Rc::new(Children { list: RefCell::new(List::new()), of, closed: Cell::new(false) })
+    }
+
+    /// The requests among them, the oldest first.
+    pub(crate) fn requests(&self) -> Vec<Rc<dyn Known>> {
+        self.list.borrow().iter().filter_map(|(_key, kept)| kept.as_request()).collect()
     }
 
     /// Keeps an owner and gives its Ref. A home that has closed drops it at once.

@@ -113,7 +113,7 @@ impl Context {
             immediates: RefCell::new(List::new()),
             signals: Signals::default(),
             clock: clock.map_or_else(OnceCell::new, OnceCell::from),
-            kept: Children::new(),
+            kept: Children::new(None),
             requests: RefCell::new(List::new()),
             threads: Threads::default(),
             tasks: Tasks::default(),

@@ -5,6 +5,7 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use crate::call_flow;
 use crate::context::ContextRef;
 use crate::error::LoopError;
 use crate::fd_table::FdTable;
@@ -29,6 +30,7 @@ pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError>
     ev.tell_point(TracePoint::BeforeLoopOnce);
     let ran = run_one_source(ev, patience);
     ev.tell_point(TracePoint::AfterLoopOnce);
+    call_flow::reset();
     ran
 }
 

@@ -60,6 +60,7 @@
 //! `talloc_free(x)` is `drop(x)`; a pointer that does not own is a Ref.
 
 mod builder;
+mod call_flow;
 mod children;
 mod clock;
 mod context;
@@ -96,6 +97,9 @@ mod trace;
 mod wakeup;
 
 pub use builder::{Backend, Builder};
+pub use call_flow::{CallFlow, CallFlowCallback, CallFlowEvent, QueuedReq, set_call_flow_callback};
+#[doc(hidden)]
+pub use children::AnyReq;
 pub use children::{ChildRef, HomeLink};
 pub use clock::ClockHold;
 pub use context::{Context, ContextRef};
@@ -109,7 +113,7 @@ pub use future::{FutureState, ReqFuture, future_recv};
 pub use immediate::{Immediate, ImmediateRef};
 pub use location::Location;
 pub use nesting::{Nesting, NestingPhase};
-pub use req::{Req, ReqError, ReqRef, ReqState};
+pub use req::{Profile, ProfileError, Req, ReqError, ReqRef, ReqState};
 pub use signal::{AddSignalError, SignalDelivery, SignalEvent, SignalFlags, SignalInfo, SignalRef};
 pub use stack::drop_each;
 pub use stats::{PerKind, Stats};

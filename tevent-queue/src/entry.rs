@@ -1,12 +1,15 @@
 //! One request's place in a queue.
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use tevent_core::{ChildRef, ContextRef, EventTracePoint, HomeLink, Location, TracedQueueEntry, drop_each};
+use tevent_core::{
+    CallFlowEvent, ChildRef, ContextRef, EventTracePoint, HomeLink, Location, QueuedReq, ReqRef,
+    TracedQueueEntry, drop_each,
+};
 
 use crate::queue::QueueRef;
 
@@ -24,13 +27,37 @@ pub struct QueueEntry(QueueEntryRef);
 #[derive(Clone)]
 pub struct QueueEntryRef(Rc<Inner>);
 
-pub(crate) type Trigger = Rc<dyn Fn()>;
+pub(crate) type Trigger = Rc<dyn Call>;
+
+/// A trigger with its request.
+pub(crate) trait Call {
+    fn call(&self);
+
+    /// What the call flow calls it.
+    fn name(&self) -> &'static str;
+}
+
+pub(crate) struct Bound<S: 'static, F> {
+    pub(crate) req: ReqRef<S>,
+    pub(crate) trigger: F,
+}
+
+impl<S: 'static, F: Fn(&ReqRef<S>)> Call for Bound<S, F> {
+    fn call(&self) {
+        (self.trigger)(&self.req);
+    }
+
+    fn name(&self) -> &'static str {
+        type_name::<F>()
+    }
+}
 
 struct Inner {
     location: Location,
     tag: Cell<u64>,
     home: HomeLink,
     ev: ContextRef,
+    req: QueuedReq,
     /// `None` for a blocker.
     trigger: RefCell<Option<Trigger>>,
     triggered: Cell<bool>,
@@ -41,12 +68,13 @@ struct Inner {
 
 impl QueueEntry {
     #[track_caller]
-    pub(crate) fn new(queue: &QueueRef, ev: &ContextRef, trigger: Option<Trigger>) -> Self {
+    pub(crate) fn new(queue: &QueueRef, ev: &ContextRef, req: QueuedReq, trigger: Option<Trigger>) -> Self {
         QueueEntry(QueueEntryRef(Rc::new(Inner {
             location: Location::caller(),
             tag: Cell::new(0),
             home: HomeLink::new(),
             ev: ev.clone(),
+            req,
             trigger: RefCell::new(trigger),
             triggered: Cell::new(false),
             queue: queue.clone(),
@@ -150,6 +178,7 @@ impl QueueEntryRef {
 
     pub(crate) fn enter(&self, number: u64) {
         self.0.queued.set(Some(number));
+        self.tell(CallFlowEvent::QueueEnter);
         self.0.ev.trace_queue_entry(self, EventTracePoint::Attach);
     }
 
@@ -157,14 +186,25 @@ impl QueueEntryRef {
         self.0.trigger.borrow().is_none()
     }
 
+    fn tell(&self, event: CallFlowEvent) {
+        let trigger = self.0.trigger.borrow().as_ref().map(|trigger| trigger.name());
+        self.0.req.tell(event, trigger);
+    }
+
     /// Its turn has come.
+    pub(crate) fn trigger_in_turn(&self) {
+        self.tell(CallFlowEvent::QueueTrigger);
+        self.trigger();
+    }
+
+    /// Calls the trigger.
     pub(crate) fn trigger(&self) {
         self.0.triggered.set(true);
         self.0.ev.run_trigger(self, || {
             // Not there any more if a trace callback has freed it.
             let trigger = self.0.trigger.borrow().clone();
             if let Some(trigger) = trigger {
-                trigger();
+                self.0.req.run(|| trigger.call());
             }
         });
     }
@@ -172,8 +212,12 @@ impl QueueEntryRef {
     /// Out of the queue and never triggered again; it has left, or the queue has gone. Hands out the trigger, which is
     /// to be dropped outside of any borrow.
     pub(crate) fn end(&self) -> Option<Trigger> {
+        let queued = self.0.queued.take().is_some();
+        if queued {
+            self.tell(CallFlowEvent::QueueLeave);
+        }
         let trigger = self.0.trigger.take();
-        if self.0.queued.take().is_some() {
+        if queued {
             self.0.ev.trace_queue_entry(self, EventTracePoint::Detach);
         }
         trigger

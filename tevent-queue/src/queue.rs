@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use tevent_core::{ChildRef, ContextRef, HomeLink, Immediate, ReqRef, drop_each};
 
-use crate::entry::{QueueEntry, QueueEntryRef, Trigger};
+use crate::entry::{Bound, QueueEntry, QueueEntryRef, Trigger};
 
 /// Requests that take turns, first come, first served. Owns: dropping it stops it and removes all entries; no trigger
 /// runs, and the requests live on.
@@ -186,7 +186,7 @@ impl QueueRef {
         req: &ReqRef<S>,
         trigger: impl Fn(&ReqRef<S>) + 'static,
     ) -> Result<QueueEntryRef, QueueError> {
-        self.append(req, QueueEntry::new(self, ev, Some(bind(req, trigger))))
+        self.append(req, QueueEntry::new(self, ev, req.joins_queue(ev), Some(bind(req, trigger))))
     }
 
     /// As [`add_entry`](Self::add_entry), but calls the trigger at once, inside this call, if the queue was empty and
@@ -225,7 +225,7 @@ impl QueueRef {
         trigger: impl Fn(&ReqRef<S>) + 'static,
     ) -> Result<QueueEntryRef, QueueError> {
         let at_once = self.is_empty() && self.is_running() && !req.has_callback();
-        let entry = QueueEntry::new(self, ev, Some(bind(req, trigger)));
+        let entry = QueueEntry::new(self, ev, req.joins_queue(ev), Some(bind(req, trigger)));
         if !at_once {
             return self.append(req, entry);
         }
@@ -260,7 +260,7 @@ impl QueueRef {
     #[doc(alias = "tevent_queue_add")]
     #[track_caller]
     pub fn add_blocker<S>(&self, ev: &ContextRef, req: &ReqRef<S>) -> Result<QueueEntryRef, QueueError> {
-        self.append(req, QueueEntry::new(self, ev, None))
+        self.append(req, QueueEntry::new(self, ev, req.joins_queue(ev), None))
     }
 
     /// Triggers no more, until [`start`](Self::start). An entry that is triggered goes on. Entries can join and leave.
@@ -389,7 +389,7 @@ impl QueueRef {
 
     fn trigger_head(&self) {
         if let Some(head) = self.untriggered_head() {
-            head.trigger();
+            head.trigger_in_turn();
         }
     }
 
@@ -400,9 +400,8 @@ impl QueueRef {
     }
 }
 
-fn bind<S>(req: &ReqRef<S>, trigger: impl Fn(&ReqRef<S>) + 'static) -> Trigger {
-    let req = req.clone();
-    Rc::new(move || trigger(&req))
+fn bind<S: 'static>(req: &ReqRef<S>, trigger: impl Fn(&ReqRef<S>) + 'static) -> Trigger {
+    Rc::new(Bound { req: req.clone(), trigger })
 }
 
 impl ChildRef for QueueRef {

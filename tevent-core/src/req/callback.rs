@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
+use super::named::{Named, Plain};
 use super::{Callback, ReqRef, ReqState};
+use crate::call_flow::{self, CallFlowEvent};
 use crate::context::ContextRef;
 use crate::immediate::Immediate;
 use crate::stack::{bounded, bounded_drop};
@@ -36,7 +38,7 @@ impl<S: 'static> ReqRef<S> {
     /// ```
     #[doc(alias = "tevent_req_set_callback")]
     pub fn set_callback(&self, callback: impl Fn(&ReqRef<S>) + 'static) {
-        self.replace_callback(Callback::Every(Rc::new(callback)));
+        self.replace_callback(Callback::Every(Rc::new(Plain(callback))));
     }
 
     /// Whether there is a callback that would run.
@@ -197,8 +199,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_set_cancel_fn")]
     pub fn set_cancel_fn(&self, cancel: impl Fn(&ReqRef<S>) -> bool + 'static) {
         if self.state() != ReqState::Received {
-            let cancel = move |req: &ReqRef<S>, ()| cancel(req);
-            bounded_drop(self.0.cancel.replace(Some(Rc::new(cancel))));
+            bounded_drop(self.0.cancel.replace(Some(Rc::new(Plain(cancel)))));
         }
     }
 
@@ -216,7 +217,13 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_cancel")]
     pub fn cancel(&self) -> bool {
         let cancel = self.0.cancel.borrow().clone();
-        let cancelled = cancel.as_ref().is_some_and(|cancel| cancel(self, ()));
+        call_flow::of_request(
+            self.known(),
+            CallFlowEvent::Cancel,
+            cancel.as_ref().map(|cancel| cancel.name()),
+        );
+        let call = |cancel: &Rc<_>| call_flow::within(self.known(), || Named::call(&**cancel, self, ()));
+        let cancelled = cancel.as_ref().is_some_and(call);
         bounded_drop(cancel);
         cancelled
     }
@@ -231,10 +238,20 @@ impl<S: 'static> ReqRef<S> {
             once => once.take(),
         };
         match callback {
-            Some(Callback::Every(callback)) => callback(self),
-            Some(Callback::Once(callback)) => callback(),
+            Some(Callback::Every(callback)) => {
+                self.tell_callback(callback.name());
+                call_flow::within_parent(self.known(), || callback.call(self, ()));
+            }
+            Some(Callback::Once(callback)) => {
+                self.tell_callback(callback.name());
+                call_flow::within_parent(self.known(), || callback.call());
+            }
             None => {}
         }
+    }
+
+    fn tell_callback(&self, name: &'static str) {
+        call_flow::of_request(self.known(), CallFlowEvent::NotifyCallback, Some(name));
     }
 
     /// Calls nobody any more.
@@ -258,8 +275,13 @@ impl<S: 'static> ReqRef<S> {
         }
         self.0.cleaned.set(state);
         let cleanup = self.0.cleanup.borrow().clone();
+        call_flow::of_request(
+            self.known(),
+            CallFlowEvent::Cleanup,
+            cleanup.as_ref().map(|cleanup| cleanup.name()),
+        );
         if let Some(cleanup) = &cleanup {
-            cleanup(self, state);
+            call_flow::within(self.known(), || cleanup.call(self, state));
         }
         bounded_drop(cleanup);
     }

@@ -1,9 +1,11 @@
 //! What belongs to a request: its events and sub-requests (REQ-12).
 
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::named::Deliver;
 use super::{Callback, Req, ReqRef, ReqState};
 use crate::children::{ChildRef, Children};
 use crate::context::ContextRef;
@@ -50,7 +52,7 @@ impl<S: 'static> ReqRef<S> {
     ) -> Result<FdRef, AddFdError> {
         self.know(ev);
         let req = self.clone();
-        let fde = ev.add_fd(fd, flags, move |_ev, _fde, flags| handler(&req, flags))?;
+        let fde = ev.add_fd(fd, flags, move |_ev, _fde, flags| req.within(|| handler(&req, flags)))?;
         Ok(self.of_state().keep(fde))
     }
 
@@ -84,7 +86,7 @@ impl<S: 'static> ReqRef<S> {
     ) -> TimerRef {
         self.know(ev);
         let req = self.clone();
-        let te = ev.add_timer(when, move |_ev, te, now| handler(&req, te, now));
+        let te = ev.add_timer(when, move |_ev, te, now| req.within(|| handler(&req, te, now)));
         self.of_state().keep(te)
     }
 
@@ -113,7 +115,7 @@ impl<S: 'static> ReqRef<S> {
     #[track_caller]
     pub fn add_immediate(&self, handler: impl Fn(&ReqRef<S>) + 'static) -> ImmediateRef {
         let req = self.clone();
-        self.of_state().keep(Immediate::new(move |_ev, _im| handler(&req)))
+        self.of_state().keep(Immediate::new(move |_ev, _im| req.within(|| handler(&req))))
     }
 
     /// Owns a sub-request, and calls back with this request and the finished sub-request, by value: normally to give it
@@ -144,6 +146,7 @@ impl<S: 'static> ReqRef<S> {
         subreq: Req<T>,
         callback: impl FnOnce(&ReqRef<S>, Req<T>) + 'static,
     ) -> ReqRef<T> {
+        let name = named(&callback);
         let (req, child) = (self.clone(), subreq.clone());
         let deliver = move || {
             let parent = req.clone();
@@ -154,8 +157,9 @@ impl<S: 'static> ReqRef<S> {
                 }
             });
         };
-        subreq.replace_callback(Callback::Once(Box::new(deliver)));
+        subreq.replace_callback(Callback::Once(Box::new(Deliver::new(deliver, name))));
         let subreq = self.of_state().keep(subreq);
+        self.adopt(&subreq);
         let own_context = self.known_context();
         if let (None, Some(ev)) = (subreq.known_context(), &own_context) {
             subreq.know(ev);
@@ -183,7 +187,9 @@ impl<S: 'static> ReqRef<S> {
         O: Deref + 'static,
         O::Target: ChildRef<Owner = O>,
     {
-        self.of_request().keep(owner)
+        let child = self.of_request().keep(owner);
+        self.adopt(&child);
+        child
     }
 
     /// Gives back an owner that the request has, whether it was added or kept; `None` if it does not. C code frees a
@@ -220,7 +226,7 @@ impl<S: 'static> ReqRef<S> {
     }
 
     fn of_state(&self) -> &Rc<Children> {
-        let children = self.0.of_state.get_or_init(Children::new);
+        let children = self.0.of_state.get_or_init(|| Children::new(Some(self.weak())));
         if self.state() == ReqState::Received {
             // Nothing can belong to a state that is gone; what is added is dropped at once.
             children.refuse();
@@ -229,12 +235,16 @@ impl<S: 'static> ReqRef<S> {
     }
 
     fn of_request(&self) -> &Rc<Children> {
-        let children = self.0.of_request.get_or_init(Children::new);
+        let children = self.0.of_request.get_or_init(|| Children::new(Some(self.weak())));
         if self.is_freed() {
             children.refuse();
         }
         children
     }
+}
+
+fn named<C>(_callback: &C) -> PhantomData<C> {
+    PhantomData
 }
 
 impl ContextRef {
@@ -263,13 +273,14 @@ impl ContextRef {
         req: Req<T>,
         callback: impl FnOnce(&ContextRef, Req<T>) + 'static,
     ) -> ReqRef<T> {
+        let name = named(&callback);
         let (ctx, child) = (self.clone(), req.clone());
         let deliver = move || {
             if let Some(req) = ctx.take(&child) {
                 callback(&ctx, req);
             }
         };
-        req.replace_callback(Callback::Once(Box::new(deliver)));
+        req.replace_callback(Callback::Once(Box::new(Deliver::new(deliver, name))));
         let req = self.keep(req);
         if req.known_context().is_none() {
             req.know(self);

@@ -90,6 +90,10 @@ impl<S: 'static> ReqRef<S> {
     /// state wait, and all else goes now.
     fn tear_down(&self) {
         let mut panics = Panics::default();
+        let recording = self.0.recording.take();
+        if let Some(recording) = recording.filter(|_| self.0.outcome.borrow().finished.is_none()) {
+            recording.vanish();
+        }
         if self.0.state.is_borrowed() {
             self.close_children_of_state(&mut panics);
             let req = self.clone();

@@ -216,6 +216,9 @@ impl<S: 'static> ReqRef<S> {
         self.reset_endtime();
         let finished = Some(at);
         *self.0.outcome.borrow_mut() = Outcome { result, finished };
+        if let Some(recording) = &*self.0.recording.borrow() {
+            recording.note_state(self.known());
+        }
         let req = self.clone();
         bounded(move || {
             // Where it had to wait for its place on the stack, somebody may work on the state by now.

@@ -2,8 +2,10 @@
 
 use std::rc::{Rc, Weak};
 
-use super::{Inner, ReqRef, ReqState};
-use crate::children::HomeLink;
+use super::profile::{self, Recording};
+use super::{Inner, ReqError, ReqRef, ReqState};
+use crate::call_flow;
+use crate::children::{AnyReq, ChildRef, HomeLink};
 use crate::context::ContextRef;
 use crate::immediate::ImmediateRef;
 use crate::list::Key;
@@ -22,6 +24,20 @@ pub(crate) trait Known {
     fn end_time(&self) -> Option<TimerRef>;
     /// What calls its callback in a later turn.
     fn posted(&self) -> Option<ImmediateRef>;
+    /// How it stands, or stood when it finished, and the error code.
+    fn outcome(&self) -> (ReqState, u64);
+    /// Where it finished.
+    fn finished(&self) -> Option<Location>;
+    /// The requests that it keeps, the oldest first.
+    fn sub_requests(&self) -> Vec<Rc<dyn Known>>;
+    /// Its profile, where one is recorded.
+    fn recording(&self) -> Option<Rc<Recording>>;
+    fn set_recording(&self, recording: Option<Rc<Recording>>);
+    /// How many requests stood above it when it was created or adopted.
+    fn depth_before(&self) -> u32;
+    fn set_depth(&self, depth: u32);
+    /// Tells it from others.
+    fn address(&self) -> usize;
 }
 
 impl<S: 'static> Known for Inner<S> {
@@ -52,6 +68,61 @@ impl<S: 'static> Known for Inner<S> {
     fn posted(&self) -> Option<ImmediateRef> {
         self.trigger.borrow().as_deref().cloned()
     }
+
+    fn outcome(&self) -> (ReqState, u64) {
+        let outcome = self.outcome.borrow();
+        let code = outcome.result.as_ref().err().map_or(0, ReqError::code);
+        (outcome.state(), code)
+    }
+
+    fn finished(&self) -> Option<Location> {
+        self.outcome.borrow().finished
+    }
+
+    fn sub_requests(&self) -> Vec<Rc<dyn Known>> {
+        [&self.of_state, &self.of_request]
+            .into_iter()
+            .filter_map(|home| home.get().map(|home| home.requests()))
+            .flatten()
+            .collect()
+    }
+
+    fn recording(&self) -> Option<Rc<Recording>> {
+        self.recording.borrow().clone()
+    }
+
+    fn set_recording(&self, recording: Option<Rc<Recording>>) {
+        let old = self.recording.replace(recording);
+        drop(old);
+    }
+
+    fn depth_before(&self) -> u32 {
+        self.depth.get()
+    }
+
+    fn set_depth(&self, depth: u32) {
+        self.depth.set(depth);
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+impl dyn Known + '_ {
+    /// How many requests stand above it.
+    pub(crate) fn depth(&self) -> u32 {
+        let (mut above, mut parent) = (0, self.home().parent());
+        // Not by recursion: a tree may be deep.
+        while let Some(req) = parent {
+            above += 1;
+            parent = req.home().parent();
+            if parent.is_none() {
+                return above + req.depth_before();
+            }
+        }
+        self.depth_before()
+    }
 }
 
 /// A request's place among those that its context knows.
@@ -72,10 +143,32 @@ impl<S: 'static> ReqRef<S> {
     pub(crate) fn know(&self, ev: &ContextRef) {
         let known = self.0.ev.borrow().as_ref().is_some_and(|known| known.ev == *ev);
         if !known && !self.is_freed() {
-            let itself: Weak<dyn Known> = Rc::downgrade(&self.0) as _;
-            let key = ev.requests().borrow_mut().push_back(itself);
+            let key = ev.requests().borrow_mut().push_back(self.weak());
             let old = self.0.ev.replace(Some(Acquaintance { ev: ev.clone(), key }));
             drop(old);
+        }
+    }
+
+    pub(crate) fn known(&self) -> &(dyn Known + 'static) {
+        &*self.0
+    }
+
+    pub(crate) fn weak(&self) -> Weak<dyn Known> {
+        Rc::downgrade(&self.0) as _
+    }
+
+    /// A request that it keeps from now on is below it, in the call flow and in profiles.
+    pub(super) fn adopt(&self, child: &impl ChildRef) {
+        let recording = self.0.recording.borrow().clone();
+        if recording.is_none() && !call_flow::is_on() {
+            return;
+        }
+        let Some(AnyReq(child)) = child.as_request() else { return };
+        if call_flow::is_on() {
+            child.set_depth(self.known().depth() + 1);
+        }
+        if let Some(recording) = recording {
+            profile::join(child, &recording);
         }
     }
 

@@ -7,23 +7,29 @@ mod end;
 mod error;
 mod finish;
 mod known;
+mod named;
 mod print;
+mod profile;
 
 use std::any::type_name;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 
-use crate::children::{ChildRef, Children, HomeLink};
+use crate::call_flow::{self, CallFlowEvent};
+use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
 use crate::immediate::Immediate;
 use crate::location::Location;
 use crate::timer::Timer;
 use cell::StateCell;
 use known::Acquaintance;
+use named::{Named, NamedOnce};
+use profile::Recording;
 
 pub use error::{ReqError, ReqState};
 pub(crate) use known::Known;
+pub use profile::{Profile, ProfileError};
 
 /// A request: a computation with a state of its own that finishes later and calls back. Owns: dropping it is
 /// `talloc_free`.
@@ -81,7 +87,7 @@ pub struct Req<S: 'static>(ReqRef<S>);
 pub struct ReqRef<S: 'static>(Rc<Inner<S>>);
 
 /// Called with the request; see `set_callback`, `set_cleanup_fn`, `set_cancel_fn` and `set_print_fn`.
-type Hook<S, A, R> = RefCell<Option<Rc<dyn Fn(&ReqRef<S>, A) -> R>>>;
+type Hook<S, A, R> = RefCell<Option<Rc<dyn Named<S, A, R>>>>;
 
 struct Inner<S: 'static> {
     created: Location,
@@ -92,6 +98,8 @@ struct Inner<S: 'static> {
     freed: Cell<bool>,
     /// Received or freed; the end of the state may still wait for the end of a borrow.
     received: Cell<bool>,
+    /// How many requests stood above it when it was created or adopted (TRACE-4).
+    depth: Cell<u32>,
     /// The latest state that cleanup ran for (REQ-3).
     cleaned: Cell<ReqState>,
     /// The context that this request was last told of, for a callback that has to be posted.
@@ -109,6 +117,7 @@ struct Inner<S: 'static> {
     cleanup: Hook<S, ReqState, ()>,
     cancel: Hook<S, (), bool>,
     print: Hook<S, (), String>,
+    recording: RefCell<Option<Rc<Recording>>>,
     state: StateCell<S>,
 }
 
@@ -128,13 +137,13 @@ impl Outcome {
     }
 }
 
-type EveryTime<S> = Rc<dyn Fn(&ReqRef<S>)>;
+type EveryTime<S> = Rc<dyn Named<S, (), ()>>;
 
 enum Callback<S: 'static> {
     /// May run several times: by `notify_callback`, by `post` and by the finish.
     Every(EveryTime<S>),
     /// Takes the sub-request by value.
-    Once(Box<dyn FnOnce()>),
+    Once(Box<dyn NamedOnce>),
 }
 
 impl<S: 'static> Req<S> {
@@ -154,7 +163,7 @@ impl<S: 'static> Req<S> {
     #[doc(alias = "tevent_req_create")]
     #[track_caller]
     pub fn create(state: S) -> Self {
-        Req(ReqRef(Rc::new(Inner {
+        let req = Req(ReqRef(Rc::new(Inner {
             created: Location::caller(),
             home: HomeLink::new(),
             outcome: RefCell::new(Outcome {
@@ -164,6 +173,7 @@ impl<S: 'static> Req<S> {
             claimed: Cell::new(false),
             freed: Cell::new(false),
             received: Cell::new(false),
+            depth: Cell::new(0),
             cleaned: Cell::new(ReqState::Init),
             ev: RefCell::new(None),
             defer_to: RefCell::new(None),
@@ -175,8 +185,14 @@ impl<S: 'static> Req<S> {
             cleanup: RefCell::new(None),
             cancel: RefCell::new(None),
             print: RefCell::new(None),
+            recording: RefCell::new(None),
             state: StateCell::new(state),
-        })))
+        })));
+        if call_flow::is_on() {
+            req.0.0.depth.set(call_flow::depth_of_new());
+            call_flow::of_request(req.known(), CallFlowEvent::Create, Some(type_name::<S>()));
+        }
+        req
     }
 
     /// Schedules the callback from an immediate, and returns the request: the last line of a `_send` function whose
@@ -336,5 +352,9 @@ impl<S: 'static> ChildRef for ReqRef<S> {
 
     fn home(&self) -> &HomeLink {
         &self.0.home
+    }
+
+    fn as_request(&self) -> Option<AnyReq> {
+        Some(AnyReq(Rc::clone(&self.0) as _))
     }
 }

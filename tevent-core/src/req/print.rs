@@ -3,6 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
+use super::named::Plain;
 use super::{Req, ReqRef, ReqState};
 use crate::stack::bounded_drop;
 
@@ -27,7 +28,7 @@ impl<S: 'static> ReqRef<S> {
     pub fn print(&self) -> String {
         let print = self.0.print.borrow().clone();
         let line = match &print {
-            Some(print) => print(self, ()),
+            Some(print) => print.call(self, ()),
             None => self.default_print(),
         };
         bounded_drop(print);
@@ -67,8 +68,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_set_print_fn")]
     pub fn set_print_fn(&self, print: impl Fn(&ReqRef<S>) -> String + 'static) {
         if self.state() != ReqState::Received {
-            let print = move |req: &ReqRef<S>, ()| print(req);
-            bounded_drop(self.0.print.replace(Some(Rc::new(print))));
+            bounded_drop(self.0.print.replace(Some(Rc::new(Plain(print)))));
         }
     }
 }
