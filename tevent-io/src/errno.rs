@@ -10,6 +10,11 @@ pub(crate) fn req_error(errno: Errno) -> ReqError {
     ReqError::from(io::Error::from(errno))
 }
 
+/// The code that a request's error has for it.
+pub(crate) fn code_of(errno: Errno) -> u64 {
+    u64::from(errno.raw_os_error().unsigned_abs())
+}
+
 /// Whether the call can be made again later: nothing was ready, or a signal came.
 pub(crate) fn is_transient(errno: Errno) -> bool {
     errno == Errno::AGAIN || errno == Errno::WOULDBLOCK || errno == Errno::INTR

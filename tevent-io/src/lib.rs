@@ -1,4 +1,4 @@
-//! Stock socket requests for tevent: writing a whole buffer, accepting, connecting.
+//! Stock socket requests for tevent: writing a whole buffer, reading a packet, accepting, connecting, waiting.
 //!
 //! Each is a `_send`/`_recv` pair on a [`Stream`], a socket that several requests share. [`writev_send`] takes a
 //! [queue](tevent_queue::Queue), so that many requests can write to one socket and each is complete before the next
@@ -32,12 +32,19 @@ mod accept;
 mod address;
 mod connect;
 mod errno;
+mod read_packet;
 mod stream;
+mod wait;
 mod write;
 mod writev;
 
 pub use accept::{Accept, accept_recv, accept_send};
 pub use address::Address;
 pub use connect::{Connect, connect_recv, connect_send};
+pub use read_packet::{ReadPacket, read_packet_recv, read_packet_send};
 pub use stream::{Stream, StreamBroken};
+pub use wait::{
+    WaitForError, WaitForRead, wait_for_error_recv, wait_for_error_send, wait_for_read_recv,
+    wait_for_read_send,
+};
 pub use writev::{Writev, writev_recv, writev_send};

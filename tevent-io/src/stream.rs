@@ -12,6 +12,8 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::net::RecvFlags;
 use tevent_core::{FdSource, ReqError};
 
+use crate::errno::code_of;
+
 /// A connected or listening socket that several requests share. A cheap clone; the file is closed with the last.
 ///
 /// It remembers when a writer ended in the middle of its bytes: then the stream is broken, because whatever is written
@@ -74,7 +76,7 @@ impl Error for StreamBroken {}
 
 impl From<StreamBroken> for ReqError {
     fn from(broken: StreamBroken) -> Self {
-        ReqError::with_cause(u64::from(Errno::PIPE.raw_os_error().unsigned_abs()), broken)
+        ReqError::with_cause(code_of(Errno::PIPE), broken)
     }
 }
 
@@ -118,6 +120,11 @@ impl Stream {
             Err(Errno::NOTSOCK) => Ok(read_if_ready(self, buffer)?),
             received => Ok(received?.0),
         }
+    }
+
+    /// Whether it is a socket, and not some other file such as a pipe.
+    pub(crate) fn is_socket(&self) -> bool {
+        rustix::net::sockopt::socket_type(self).is_ok()
     }
 
     /// Why nothing more can be written, if a writer ended in the middle of its bytes.

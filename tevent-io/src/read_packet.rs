@@ -1,0 +1,162 @@
+//! Reading a packet whose length stands in the packet (IO-2).
+
+use std::error::Error;
+use std::fmt;
+use std::io::ErrorKind;
+use std::task::Poll;
+
+use rustix::io::Errno;
+use tevent_core::{ContextRef, FdFlags, FdRef, Req, ReqError, ReqRef};
+
+use crate::errno::{code_of, req_error};
+use crate::stream::Stream;
+
+/// So much is read at a time, and so much is the buffer ahead of what has arrived: a peer that announces a gigabyte does not
+/// get one before it has sent it.
+const STEP: usize = 64 << 10;
+
+/// So many steps are taken before others have their turn.
+const STEPS: usize = 16;
+
+type More = Box<dyn FnMut(&[u8]) -> Result<usize, ReqError>>;
+
+/// The state of [`read_packet_send`]'s request.
+pub struct ReadPacket {
+    stream: Stream,
+    socket: bool,
+    packet: Vec<u8>,
+    /// How many bytes it has to have before `more` is asked again.
+    wanted: usize,
+    more: More,
+    watch: Option<FdRef>,
+}
+
+/// Reads a packet, and nothing after it: `initial` bytes, then as many as `more` says when it is shown what has arrived; it is asked
+/// again when those are there, until it says 0.
+///
+/// On a socket a read is tried at once, without blocking; other files, such as pipes, wait for READ and are read once each time. The
+/// file is not watched any more when the callback runs.
+///
+/// C equivalent: `read_packet_send`. Spec: IO-2.
+///
+/// ```
+/// use std::{convert::Infallible, io::Write, os::unix::net::UnixStream};
+/// use tevent_core::Context;
+/// use tevent_io::{Stream, read_packet_recv, read_packet_send};
+///
+/// let ctx = Context::new()?;
+/// let (near, mut far) = UnixStream::pair()?;
+/// let stream = Stream::new(near);
+/// let req = read_packet_send(&ctx, &stream, 1, |packet| {
+///     let announced = usize::from(packet[0]) + 1; // a byte with the length, then so many
+///     Ok::<_, Infallible>(announced - packet.len())
+/// });
+/// far.write_all(b"\x05helloand what comes next")?;
+/// req.poll(&ctx)?;
+/// assert_eq!(read_packet_recv(req)?, b"\x05hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn read_packet_send<E: Into<Box<dyn Error + Send + Sync>>>(
+    ev: &ContextRef,
+    stream: &Stream,
+    initial: usize,
+    mut more: impl FnMut(&[u8]) -> Result<usize, E> + 'static,
+) -> Req<ReadPacket> {
+    let more: More =
+        Box::new(move |packet| more(packet).map_err(|error| ReqError::with_cause(code_of(Errno::IO), error)));
+    let (stream, socket) = (stream.clone(), stream.is_socket());
+    let (packet, wanted, watch) = (Vec::new(), initial, None);
+    let req = Req::create(ReadPacket { stream: stream.clone(), socket, packet, wanted, more, watch });
+    req.set_cleanup_fn(|req, _state| {
+        if let Some(watch) = req.with_state(|s| s.watch.take()).flatten() {
+            drop(req.take(&watch));
+        }
+    });
+    if socket || initial == 0 {
+        req.advance(ReadPacket::read);
+    }
+    if req.is_in_progress()
+        && let Err(error) = begin_watch(&req, ev, &stream)
+    {
+        req.error(error);
+    }
+    if req.is_in_progress() { req } else { req.post(ev) }
+}
+
+/// The packet, whole. Frees the request.
+///
+/// C equivalent: `read_packet_recv`. Spec: IO-2.
+///
+/// # Errors
+/// `EPIPE` when the stream ended before the packet did; `EIO` with the [cause](ReqError::cause) when `more` failed; `EMSGSIZE` when it
+/// asked for more than memory can hold; `ENOMEM`; or what the system call gave.
+pub fn read_packet_recv(req: Req<ReadPacket>) -> Result<Vec<u8>, ReqError> {
+    req.recv(|s| std::mem::take(&mut s.packet))
+}
+
+fn begin_watch(req: &ReqRef<ReadPacket>, ev: &ContextRef, stream: &Stream) -> Result<(), ReqError> {
+    let watch = req.add_fd(ev, stream, FdFlags::READ, |req, _flags| req.advance(ReadPacket::read))?;
+    req.with_state(|s| s.watch = Some(watch));
+    Ok(())
+}
+
+impl ReadPacket {
+    /// Reads what is there, as far as it belongs to the packet.
+    fn read(&mut self) -> Poll<Result<(), ReqError>> {
+        // A second read from a file that is no socket could find nothing, and wait.
+        let steps = if self.socket { STEPS } else { 1 };
+        for _ in 0..steps {
+            match self.ask() {
+                Ok(true) => {}
+                Ok(false) => return Poll::Ready(Ok(())),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            match self.step() {
+                Ok(0) => return Poll::Ready(Err(req_error(Errno::PIPE))),
+                Ok(_) => {}
+                Err(e) if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&e.kind()) => {
+                    return Poll::Pending;
+                }
+                Err(e) => return Poll::Ready(Err(e.into())),
+            }
+        }
+        match self.ask() {
+            Ok(true) => Poll::Pending,
+            Ok(false) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Whether there is more to read; asks when all that was wanted is here.
+    fn ask(&mut self) -> Result<bool, ReqError> {
+        if self.packet.len() < self.wanted {
+            return Ok(true);
+        }
+        let more = (self.more)(&self.packet)?;
+        let wanted = self.wanted.checked_add(more).filter(|wanted| isize::try_from(*wanted).is_ok());
+        self.wanted = wanted.ok_or_else(|| req_error(Errno::MSGSIZE))?;
+        Ok(more > 0)
+    }
+
+    /// One read.
+    fn step(&mut self) -> std::io::Result<usize> {
+        let arrived = self.packet.len();
+        let step = (self.wanted - arrived).min(STEP);
+        self.packet.try_reserve(step).map_err(|_| ErrorKind::OutOfMemory)?;
+        self.packet.resize(arrived + step, 0);
+        let read = self.stream.try_read(&mut self.packet[arrived..]);
+        self.packet.truncate(arrived + read.as_ref().copied().unwrap_or(0));
+        read
+    }
+}
+
+impl fmt::Debug for ReadPacket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadPacket")
+            .field("stream", &self.stream)
+            .field("arrived", &self.packet.len())
+            .field("wanted", &self.wanted)
+            .finish_non_exhaustive()
+    }
+}
