@@ -30,6 +30,18 @@ fn child_of<S: 'static>(parent: &ReqRef<S>) -> ReqRef<u8> {
     parent.add_subreq(Req::create(0_u8), |_parent, child| drop(child))
 }
 
+/// Of each request: its parent, and how it stands; one that was freed in progress has vanished.
+type Nodes = [(ReqRef<u8>, Option<usize>, ReqState)];
+
+fn naive(nodes: &Nodes, node: usize, depth: usize, into: &mut Vec<String>) {
+    into.push(format!("{depth}:{:?}", nodes[node].2));
+    for child in 0..nodes.len() {
+        if nodes[child].1 == Some(node) && nodes[child].2 != ReqState::Received {
+            naive(nodes, child, depth + 1, into);
+        }
+    }
+}
+
 on_every_backend! {
     fn req_14_records_name_places_times_and_state(backend) {
         let ctx = backend.context();
@@ -161,7 +173,7 @@ on_every_backend! {
             root.set_profile().unwrap();
             // Of each: its parent, and whether it has finished, or was freed. The root is the first.
             let mut nodes: Vec<(ReqRef<u8>, Option<usize>, ReqState)> = vec![(root.clone(), None, ReqState::InProgress)];
-            let under = |nodes: &[(ReqRef<u8>, Option<usize>, ReqState)], mut node: usize, of: usize| loop {
+            let under = |nodes: &Nodes, mut node: usize, of: usize| loop {
                 if node == of { return true }
                 match nodes[node].1 { Some(parent) => node = parent, None => return false }
             };
@@ -189,14 +201,6 @@ on_every_backend! {
                         }
                     }
                     _ => {}
-                }
-            }
-            fn naive(nodes: &[(ReqRef<u8>, Option<usize>, ReqState)], node: usize, depth: usize, into: &mut Vec<String>) {
-                into.push(format!("{depth}:{:?}", nodes[node].2));
-                for child in 0..nodes.len() {
-                    if nodes[child].1 == Some(node) && nodes[child].2 != ReqState::Received {
-                        naive(nodes, child, depth + 1, into);
-                    }
                 }
             }
             let mut expected = Vec::new();

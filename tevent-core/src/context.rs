@@ -78,6 +78,8 @@ struct Inner {
     wait_timeout: Cell<Option<Duration>>,
     counters: Counters,
     trace: Trace,
+    /// A foreign loop may sleep on its behalf.
+    hosted: Cell<bool>,
     /// The process it lives in, as a count of forks.
     process: Cell<u32>,
 }
@@ -121,6 +123,7 @@ impl Context {
             wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
             counters: Counters::default(),
             trace: Trace::default(),
+            hosted: Cell::new(false),
             process: Cell::new(fork::generation()),
         })))
     }
@@ -202,6 +205,7 @@ impl ContextRef {
         let outer = self.with_fds(|fds| fds.outer().cloned()).flatten();
         if let Some(outer) = outer {
             fds.embed(outer)?;
+            self.with_fds(|old| old.leave_outer());
         }
         let mut panics = Panics::default();
         self.detach_all(Some(fds), &mut panics);
@@ -339,6 +343,17 @@ impl ContextRef {
 
     pub(crate) fn threads(&self) -> &Threads {
         &self.0.threads
+    }
+
+    pub(crate) fn is_hosted(&self) -> bool {
+        self.0.hosted.get()
+    }
+
+    /// From now on a foreign loop may sleep whenever no turn runs.
+    pub(crate) fn be_hosted(&self) {
+        self.0.hosted.set(true);
+        self.0.threads.note_hosted();
+        self.0.tasks.host_sleeps(self.0.nesting.level() == 0);
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {

@@ -75,6 +75,13 @@ impl FdTable {
         Ok(())
     }
 
+    /// Before it is closed.
+    pub(crate) fn leave_outer(&self) {
+        if let (Some(outer), Some(inner)) = (&self.outer, self.reactor.object()) {
+            outer.forget(inner);
+        }
+    }
+
     pub(crate) fn outer(&self) -> Option<&Rc<Outer>> {
         self.outer.as_ref()
     }
@@ -423,6 +430,7 @@ impl FdTable {
     /// it, and nothing can name it.
     pub(crate) fn rebuild(&mut self) {
         self.fetched.clear();
+        self.leave_outer();
         if self.reactor.reset().is_err() {
             // No room for a new one: waits fail until there is.
             self.stray = true;

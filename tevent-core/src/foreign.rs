@@ -1,6 +1,6 @@
 //! Living inside another loop: an fd to watch, a time to wake up at, and turns that never sleep.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -13,6 +13,7 @@ use crate::error::LoopError;
 use crate::fd_table::FdTable;
 use crate::location::Location;
 use crate::sys::epoll::{self, Change};
+use crate::sys::eventfd::Bell;
 use crate::sys::fork;
 
 /// What a foreign loop watches for READ, such as tokio's `AsyncFd`, glib's `g_source_add_unix_fd`, a bare epoll, or another of our
@@ -47,38 +48,73 @@ impl fmt::Debug for LoopFd {
 /// reports what nobody can name any more.
 pub(crate) struct Outer {
     object: OwnedFd,
+    /// Wakes the foreign loop when its time-out has become too long.
+    bell: RefCell<Bell>,
+    rung: Cell<bool>,
     /// The process it belongs to, as a count of forks.
     process: Cell<u32>,
 }
 
 impl Outer {
     fn new() -> io::Result<Rc<Self>> {
-        Ok(Rc::new(Outer { object: epoll::create()?, process: Cell::new(fork::generation()) }))
+        let (object, bell) = (epoll::create()?, Bell::new()?);
+        add(&object, bell.as_fd().as_raw_fd())?;
+        let process = Cell::new(fork::generation());
+        Ok(Rc::new(Outer { object, bell: RefCell::new(bell), rung: Cell::new(false), process }))
     }
 
-    /// Is readable when that one is. What it watched before has been closed, or is the parent's.
+    /// Is readable when that one is.
     pub(crate) fn watch(&self, inner: RawFd) -> io::Result<()> {
-        let process = fork::generation();
-        if self.process.replace(process) != process {
+        if !self.is_own() {
             epoll::renew(&self.object)?;
+            self.process.set(fork::generation());
+            let bell = Bell::new()?;
+            add(&self.object, bell.as_fd().as_raw_fd())?;
+            self.bell.replace(bell);
+            self.rung.set(false);
         }
-        epoll::control(self.as_raw_fd(), Change::Add, inner, libc::EPOLLIN.cast_unsigned(), 0)
+        add(&self.object, inner)
     }
 
-    fn as_raw_fd(&self) -> RawFd {
-        self.object.as_raw_fd()
+    /// Before that one is closed, as a forked child may hold it open. In the child it is the parent's, and is left alone.
+    pub(crate) fn forget(&self, inner: RawFd) {
+        if self.is_own() {
+            // It fails where it was never added.
+            let _ = epoll::control(self.object.as_raw_fd(), Change::Delete, inner, 0, 0);
+        }
     }
+
+    fn ring(&self) {
+        if self.is_own() && !self.rung.replace(true) {
+            self.bell.borrow().ring();
+        }
+    }
+
+    fn silence(&self) {
+        if self.is_own() && self.rung.replace(false) {
+            self.bell.borrow().silence();
+        }
+    }
+
+    fn is_own(&self) -> bool {
+        self.process.get() == fork::generation()
+    }
+}
+
+fn add(epoll: &OwnedFd, number: RawFd) -> io::Result<()> {
+    epoll::control(epoll.as_raw_fd(), Change::Add, number, libc::EPOLLIN.cast_unsigned(), 0)
 }
 
 impl ContextRef {
     /// An fd that is readable when an fd event, a signal or another thread has something for this loop. With it the loop can live
     /// inside another one:
     ///
-    /// - watch it for READ, and sleep no longer than [`next_timeout`](Self::next_timeout), asked right before each sleep;
+    /// - watch it for READ, and sleep no longer than [`next_timeout`](Self::next_timeout), asked before each sleep;
     /// - when either comes, call [`dispatch`](Self::dispatch) until it says false. A loop that is told of a readiness as long as it
     ///   lasts (level-triggered) may call it once.
     ///
-    /// From the first call on the kernel is told of every change at once.
+    /// What is added or scheduled outside of its turns while the foreign loop sleeps, as by another task of tokio, makes it readable
+    /// too, where the time-out has become too long. From the first call on the kernel is told of every change at once.
     ///
     /// C has no equivalent: `tevent_loop_once` is called by nobody but its own program.
     ///
@@ -106,7 +142,7 @@ impl ContextRef {
     /// `Unsupported` for a [simulated](crate::Backend::Simulated) context, which has no kernel object (the other two calls work on
     /// it); a context that has been freed; or a process that has too many open files.
     pub fn loop_fd(&self) -> io::Result<LoopFd> {
-        let made = self.with_fds(|fds| {
+        let made = self.with_fds(|fds| -> io::Result<Rc<Outer>> {
             if let Some(outer) = fds.outer() {
                 return Ok(Rc::clone(outer));
             }
@@ -114,7 +150,9 @@ impl ContextRef {
             fds.embed(Rc::clone(&outer))?;
             Ok(outer)
         });
-        made.unwrap_or_else(|| Err(LoopError::Freed.into())).map(LoopFd)
+        let outer = made.unwrap_or_else(|| Err(LoopError::Freed.into()))?;
+        self.be_hosted();
+        Ok(LoopFd(outer))
     }
 
     /// How long a foreign loop may sleep before it calls [`dispatch`](Self::dispatch), if its fd is not readable before: zero when
@@ -136,6 +174,7 @@ impl ContextRef {
     /// ```
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
+        self.with_outer(Outer::silence);
         if self.signals().is_deaf() && self.signals().be_heard(self).is_err() {
             // No room for what would wake the foreign loop: it looks by itself, until there is.
             return Some(Duration::ZERO);
@@ -157,11 +196,30 @@ impl ContextRef {
     /// As `loop_once`.
     #[track_caller]
     pub fn dispatch(&self) -> Result<bool, LoopError> {
+        self.with_outer(Outer::silence);
         let _then = Arm(self);
         match self.nested(Location::caller(), || dispatch::turn(self, Patience::None)) {
             Ok(()) => Ok(true),
             Err(LoopError::WouldBlock) => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl ContextRef {
+    /// Something may be due earlier than a foreign loop that sleeps has been told.
+    #[inline]
+    pub(crate) fn is_due_earlier(&self) {
+        if self.is_hosted() && self.nesting().level() == 0 {
+            self.with_outer(Outer::ring);
+        }
+    }
+
+    fn with_outer(&self, run: impl FnOnce(&Outer)) {
+        if self.is_hosted()
+            && let Some(outer) = self.with_fds(|fds| fds.outer().cloned()).flatten()
+        {
+            run(&outer);
         }
     }
 }

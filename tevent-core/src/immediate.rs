@@ -292,6 +292,7 @@ impl ImmediateRef {
         let key = ev.immediates().borrow_mut().push_back(self.clone());
         self.0.attached.replace(Some((ev.clone(), key)));
         self.0.listed.set(true);
+        ev.is_due_earlier();
         self.tell(ev, EventTracePoint::Attach);
     }
 

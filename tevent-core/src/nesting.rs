@@ -148,7 +148,7 @@ impl ContextRef {
 
 /// One level of nesting, from the call that runs the loop to its return.
 struct Level<'a> {
-    level: &'a Cell<u32>,
+    ev: &'a ContextRef,
     _stack: Scope,
 }
 
@@ -160,12 +160,19 @@ impl<'a> Level<'a> {
         let stack = Scope::enter();
         let level = &ev.nesting().level;
         level.set(level.get() + 1);
-        Level { level, _stack: stack }
+        if ev.is_hosted() {
+            ev.tasks().host_sleeps(false);
+        }
+        Level { ev, _stack: stack }
     }
 }
 
 impl Drop for Level<'_> {
     fn drop(&mut self) {
-        self.level.set(self.level.get() - 1);
+        let level = &self.ev.nesting().level;
+        level.set(level.get() - 1);
+        if self.ev.is_hosted() {
+            self.ev.tasks().host_sleeps(level.get() == 0);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 
@@ -26,12 +26,13 @@ use crate::sys::fork;
 /// Made by the owner's thread, with [`ContextRef::threaded`].
 ///
 /// C equivalent: `struct tevent_threaded_context`. Spec: THR-1, THR-2.
-#[derive(Clone)]
 pub struct ThreadedContext(Arc<Shared>);
 
 struct Shared {
     handover: Handover<Item>,
     bell: Bell,
+    /// How many handles there are.
+    handles: AtomicUsize,
     /// How many [`Awaited`] there are.
     awaited: AtomicUsize,
     /// The virtual clock of a simulated loop must not jump while there is a handle; so the loop looks again when one goes.
@@ -40,12 +41,14 @@ struct Shared {
     process: u32,
     /// The thread of the loop, which is awake when it comes here itself.
     thread: ThreadId,
+    /// The loop is a guest of a foreign loop, which may sleep while the thread is here.
+    hosted: AtomicBool,
 }
 
 impl Shared {
     /// Wakes a loop that may sleep.
     fn ring(&self) {
-        if thread::current().id() != self.thread {
+        if thread::current().id() != self.thread || self.hosted.load(Ordering::Relaxed) {
             self.bell.ring();
         }
     }
@@ -118,6 +121,11 @@ impl<F> fmt::Display for ScheduleError<F> {
 impl<F> std::error::Error for ScheduleError<F> {}
 
 impl ThreadedContext {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.handles.fetch_add(1, Ordering::SeqCst);
+        ThreadedContext(Arc::clone(shared))
+    }
+
     /// Schedules a closure into the loop: it runs in the loop's thread as an immediate does, given the context. What one
     /// thread schedules runs in the order in which it was scheduled. A sleeping loop is woken; one that is awake, or has
     /// been woken, is not told again.
@@ -185,8 +193,16 @@ impl ThreadedContext {
     }
 }
 
+impl Clone for ThreadedContext {
+    fn clone(&self) -> Self {
+        ThreadedContext::new(&self.0)
+    }
+}
+
 impl Drop for ThreadedContext {
     fn drop(&mut self) {
+        // Before the ring: the loop that it wakes must not count this one.
+        self.0.handles.fetch_sub(1, Ordering::SeqCst);
         if self.0.simulated && self.0.process == fork::generation() {
             self.0.ring();
         }
@@ -197,6 +213,13 @@ impl Drop for ThreadedContext {
 pub(crate) struct WeakThreads(Weak<Shared>);
 
 impl WeakThreads {
+    /// Wakes a foreign loop that sleeps, for a task that this thread has woken itself.
+    pub(crate) fn ring(&self) {
+        if let Some(shared) = self.0.upgrade().filter(|shared| shared.process == fork::generation()) {
+            shared.ring();
+        }
+    }
+
     /// Has the loop poll that task, unless it is gone, or this is a forked child of its process.
     pub(crate) fn wake(&self, task: Key) {
         let Some(shared) = self.0.upgrade().filter(|shared| shared.process == fork::generation()) else {
@@ -246,13 +269,15 @@ impl ContextRef {
     #[doc(alias = "tevent_threaded_context_create")]
     pub fn threaded(&self) -> io::Result<ThreadedContext> {
         if let Some(listening) = &*self.threads().0.borrow() {
-            return Ok(ThreadedContext(Arc::clone(&listening.shared)));
+            return Ok(ThreadedContext::new(&listening.shared));
         }
         let simulated = self.sim_clock().is_some();
         let shared = Arc::new(Shared {
             handover: Handover::new(),
             bell: Bell::new()?,
+            handles: AtomicUsize::new(0),
             awaited: AtomicUsize::new(0),
+            hosted: AtomicBool::new(self.is_hosted()),
             simulated,
             process: fork::generation(),
             thread: thread::current().id(),
@@ -266,11 +291,11 @@ impl ContextRef {
             }
         })?;
         if let Some(clock) = self.sim_clock() {
-            let of_the_loop = Arc::strong_count(&shared);
             let shared = Arc::downgrade(&shared);
-            clock.hold_while(move || shared.strong_count() > of_the_loop);
+            let handles = move || shared.upgrade().map_or(0, |shared| shared.handles.load(Ordering::SeqCst));
+            clock.hold_while(move || handles() > 0);
         }
-        let handle = ThreadedContext(Arc::clone(&shared));
+        let handle = ThreadedContext::new(&shared);
         self.threads().0.replace(Some(Listening { shared, _watch: watch }));
         Ok(handle)
     }
@@ -288,6 +313,13 @@ impl Threads {
                 Item::Closure(job) => enlist(ev, job),
                 Item::Wake(task, _counts) => ev.tasks().woken_afar(task),
             }
+        }
+    }
+
+    /// The loop has become a guest.
+    pub(crate) fn note_hosted(&self) {
+        if let Some(listening) = &*self.0.borrow() {
+            listening.shared.hosted.store(true, Ordering::Relaxed);
         }
     }
 

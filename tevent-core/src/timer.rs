@@ -241,6 +241,9 @@ impl TimerRef {
             }
             None => self.0.key.set(Some(ev.timers().borrow_mut().insert(due, self.clone()))),
         }
+        if self.0.key.get().is_some_and(|key| ev.timers().borrow().is_first(key)) {
+            ev.is_due_earlier();
+        }
         if !self.0.internal {
             self.0.attached.set(true);
             ev.tell(Traced::Timer(self), EventTracePoint::Attach);

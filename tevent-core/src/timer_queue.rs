@@ -57,6 +57,11 @@ impl<T> TimerQueue<T> {
         self.heap.first().map(|(rank, _)| rank.due)
     }
 
+    /// Whether that entry is the first.
+    pub(crate) fn is_first(&self, key: TimerKey) -> bool {
+        self.place(key) == Some(0)
+    }
+
     pub(crate) fn insert(&mut self, due: Due, value: T) -> TimerKey {
         let rank = self.next_rank(due);
         let at = self.heap.len();

@@ -16,18 +16,18 @@ use crate::stack::bounded_drop;
 /// [task](Req::from_future) of its own loop, or in whatever else polls futures while the loop is turned. It takes the place of
 /// the request's callback.
 ///
-/// A request that has finished is ready at once, also one that would [post](crate::ReqRef::post) its callback. One whose context
-/// has gone may never be.
+/// A request that has finished is ready at once, also one that would [post](crate::ReqRef::post) its callback, which nobody needs
+/// then. One whose context has gone may never be.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tevent_core::{Context, ReqError, wakeup_recv, wakeup_send};
+/// use tevent_core::{Context, wakeup_recv, wakeup_send};
 ///
 /// let ctx = Context::new()?;
 /// let ev = ctx.clone();
 /// let came = ctx.block_on(async move {
 ///     let slept = wakeup_send(&ev, Duration::from_millis(1)).await;
-///     Ok::<bool, ReqError>(wakeup_recv(slept))
+///     Ok(wakeup_recv(slept))
 /// })?;
 /// assert!(came);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -45,13 +45,26 @@ impl<S: 'static> IntoFuture for Req<S> {
 
     fn into_future(self) -> ReqFuture<S> {
         let waker = Rc::new(Cell::new(None::<Waker>));
-        let wake = Rc::clone(&waker);
-        self.set_callback(move |_req| {
-            if let Some(waker) = wake.take() {
-                waker.wake();
-            }
-        });
+        let wakes = Wakes(Rc::clone(&waker));
+        self.set_callback(move |_req| wakes.wake());
         ReqFuture { req: Some(self), waker }
+    }
+}
+
+/// Part of the callback, which goes without a call when somebody marks the request as received.
+struct Wakes(Rc<Cell<Option<Waker>>>);
+
+impl Wakes {
+    fn wake(&self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.wake();
     }
 }
 
@@ -61,7 +74,7 @@ impl<S: 'static> Future for ReqFuture<S> {
     /// # Panics
     /// When it is polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Req<S>> {
-        let req = self.req.as_ref().expect("a future is not polled again after it was ready");
+        let req = self.req.as_ref().expect("a ReqFuture is polled after it was ready");
         if req.is_in_progress() {
             let old = self.waker.replace(Some(task.waker().clone()));
             bounded_drop(old);
@@ -69,8 +82,15 @@ impl<S: 'static> Future for ReqFuture<S> {
         }
         bounded_drop(self.waker.take());
         let req = self.req.take().expect("it was there a moment ago");
-        req.clear_callback();
+        req.call_nobody();
         Poll::Ready(req)
+    }
+}
+
+impl<S: 'static> Drop for ReqFuture<S> {
+    fn drop(&mut self) {
+        // Nobody waits any more.
+        bounded_drop(self.waker.take());
     }
 }
 

@@ -82,7 +82,7 @@ impl<T: 'static> Req<FutureState<T>> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tevent_core::{Context, Req, ReqError, future_recv, wakeup_send};
+    /// use tevent_core::{Context, Req, future_recv, wakeup_send};
     ///
     /// let ctx = Context::new()?;
     /// let ev = ctx.clone();
@@ -90,17 +90,14 @@ impl<T: 'static> Req<FutureState<T>> {
     ///     for _ in 0..3 {
     ///         drop(wakeup_send(&ev, Duration::from_millis(1)).await); // a ported request, awaited
     ///     }
-    ///     Ok::<_, ReqError>("three naps")
+    ///     Ok("three naps")
     /// });
     /// ctx.add_subreq(req, |_ev, req| assert_eq!(future_recv(req), Ok("three naps"))); // a future, with a callback
     /// ctx.loop_wait()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn from_future<E: Into<ReqError>>(
-        ev: &ContextRef,
-        future: impl Future<Output = Result<T, E>> + 'static,
-    ) -> Self {
+    pub fn from_future(ev: &ContextRef, future: impl Future<Output = Result<T, ReqError>> + 'static) -> Self {
         let req = Req::create(FutureState { task: None, output: None });
         let afar = match ev.threaded() {
             Ok(threads) => threads.downgrade(),
@@ -113,7 +110,7 @@ impl<T: 'static> Req<FutureState<T>> {
         let key = ev.tasks().add(poll.clone());
         let wakes = Arc::new(TaskWaker::new(key, Arc::clone(ev.tasks().woken()), afar));
         let task = Rc::new(Task {
-            future: RefCell::new(Some(Box::pin(async move { future.await.map_err(Into::into) }))),
+            future: RefCell::new(Some(Box::pin(future))),
             waker: Waker::from(Arc::clone(&wakes)),
             wakes,
             again: Cell::new(false),
@@ -127,7 +124,7 @@ impl<T: 'static> Req<FutureState<T>> {
         });
         req.with_state(|s| s.task = Some(task));
         req.know(ev);
-        poll.schedule(ev);
+        ev.tasks().begin(ev, &poll);
         req
     }
 }
@@ -146,10 +143,10 @@ impl ContextRef {
     /// Turns the loop until the future has ended.
     ///
     /// ```
-    /// use tevent_core::{Context, ReqError};
+    /// use tevent_core::Context;
     ///
     /// let ctx = Context::new()?;
-    /// assert_eq!(ctx.block_on(async { Ok::<_, ReqError>(7) })?, 7);
+    /// assert_eq!(ctx.block_on(async { Ok(7) })?, 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -159,9 +156,9 @@ impl ContextRef {
     /// # Panics
     /// As [`loop_once`](Self::loop_once), inside a handler without leave.
     #[track_caller]
-    pub fn block_on<T: 'static, E: Into<ReqError>>(
+    pub fn block_on<T: 'static>(
         &self,
-        future: impl Future<Output = Result<T, E>> + 'static,
+        future: impl Future<Output = Result<T, ReqError>> + 'static,
     ) -> Result<T, ReqError> {
         let req = Req::from_future(self, future);
         req.poll(self)?;

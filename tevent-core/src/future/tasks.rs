@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::waking::Woken;
+use super::waking::{Queue, Woken};
 use crate::context::ContextRef;
 use crate::immediate::ImmediateRef;
 use crate::list::{Key, List};
@@ -26,7 +26,7 @@ impl Default for Tasks {
     fn default() -> Self {
         Tasks {
             polls: RefCell::new(List::new()),
-            woken: Arc::new(OwnThread::new(RefCell::default())),
+            woken: Arc::new(OwnThread::new(Queue::default())),
             spent: Cell::new(0),
         }
     }
@@ -54,7 +54,7 @@ impl Tasks {
     /// Whether a task was woken that has not joined the immediates.
     pub(crate) fn are_woken(&self) -> bool {
         let Some(woken) = self.woken.get() else { return false };
-        let (mut woken, polls) = (woken.borrow_mut(), self.polls.borrow());
+        let (mut woken, polls) = (woken.tasks.borrow_mut(), self.polls.borrow());
         // Those that have ended meanwhile are forgotten.
         while woken.front().is_some_and(|task| polls.get(*task).is_none()) {
             woken.pop_front();
@@ -69,7 +69,7 @@ impl Tasks {
             return;
         }
         while self.spent.get() < BUDGET {
-            let next = self.woken.get().and_then(|woken| woken.borrow_mut().pop_front());
+            let next = self.woken.get().and_then(|woken| woken.tasks.borrow_mut().pop_front());
             let Some(task) = next else { break };
             let poll = self.polls.borrow().get(task).cloned();
             if let Some(poll) = poll {
@@ -79,10 +79,23 @@ impl Tasks {
         }
     }
 
+    /// Whether a foreign loop may sleep.
+    pub(crate) fn host_sleeps(&self, sleeps: bool) {
+        if let Some(woken) = self.woken.get() {
+            woken.host_sleeps.set(sleeps);
+        }
+    }
+
+    /// The first poll of a new task counts as any other.
+    pub(super) fn begin(&self, ev: &ContextRef, poll: &ImmediateRef) {
+        self.spent.set(self.spent.get().saturating_add(1));
+        poll.schedule(ev);
+    }
+
     /// One that another thread has woken.
     pub(crate) fn woken_afar(&self, task: Key) {
         if let Some(woken) = self.woken.get() {
-            woken.borrow_mut().push_back(task);
+            woken.tasks.borrow_mut().push_back(task);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Waking a task, from its own thread or another.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,14 @@ use crate::threaded::WeakThreads;
 
 /// The tasks of a context that were woken by its own thread and have not joined the immediates. No lock and no system call: the
 /// loop is awake, and looks here before it sleeps.
-pub(super) type Woken = OwnThread<RefCell<VecDeque<Key>>>;
+pub(super) type Woken = OwnThread<Queue>;
+
+#[derive(Default)]
+pub(super) struct Queue {
+    pub(super) tasks: RefCell<VecDeque<Key>>,
+    /// But for a foreign loop on this thread, which may sleep outside of the loop's turns.
+    pub(super) host_sleeps: Cell<bool>,
+}
 
 /// What the waker of one task holds.
 pub(super) struct TaskWaker {
@@ -48,7 +55,10 @@ impl Wake for TaskWaker {
         match self.here.get() {
             Some(woken) => {
                 if !self.woken_here.swap(true, Ordering::Relaxed) {
-                    woken.borrow_mut().push_back(self.task);
+                    woken.tasks.borrow_mut().push_back(self.task);
+                    if woken.host_sleeps.get() {
+                        self.afar.ring();
+                    }
                 }
             }
             None => {

@@ -3,7 +3,7 @@
 //! Where another backend would sleep, the clock jumps to the end of the wait. It does so only when nothing is ready
 //! and nothing else can make it so: while somebody [holds](SimClock::hold) the clock, a wait is a real one.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
@@ -20,12 +20,12 @@ pub(crate) struct SimClock {
     now: Cell<Instant>,
     holds: Cell<usize>,
     /// Says whether something outside of the loop may make an fd ready.
-    outside: OnceCell<Box<dyn Fn() -> bool>>,
+    outside: RefCell<Option<Box<dyn Fn() -> bool>>>,
 }
 
 impl SimClock {
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(SimClock { now: Cell::new(Instant::now()), holds: Cell::new(0), outside: OnceCell::new() })
+        Rc::new(SimClock { now: Cell::new(Instant::now()), holds: Cell::new(0), outside: RefCell::new(None) })
     }
 
     /// Says whether the clock can hold that time; otherwise it stays.
@@ -42,13 +42,13 @@ impl SimClock {
         self.holds.set(self.holds.get() + 1);
     }
 
-    /// Holds the clock whenever that is true. To be set once.
+    /// Holds the clock whenever that is true, in place of what was set before.
     pub(crate) fn hold_while(&self, outside: impl Fn() -> bool + 'static) {
-        let _ = self.outside.set(Box::new(outside));
+        self.outside.replace(Some(Box::new(outside)));
     }
 
     fn is_held(&self) -> bool {
-        self.holds.get() > 0 || self.outside.get().is_some_and(|outside| outside())
+        self.holds.get() > 0 || self.outside.borrow().as_ref().is_some_and(|outside| outside())
     }
 
     pub(crate) fn release(&self) {

@@ -254,8 +254,10 @@ impl<S: 'static> ReqRef<S> {
         call_flow::of_request(self.known(), CallFlowEvent::NotifyCallback, Some(name));
     }
 
-    /// Calls nobody any more.
-    pub(crate) fn clear_callback(&self) {
+    /// Nobody is called any more, now or from a post.
+    pub(crate) fn call_nobody(&self) {
+        let trigger = self.0.trigger.take();
+        drop(trigger);
         bounded_drop(self.0.callback.take());
     }
 
