@@ -78,12 +78,12 @@ impl HomeLink {
         HomeLink(RefCell::new(None))
     }
 
-    /// Leaves the home: what it kept, still in its box, to be dropped by the caller outside any borrow.
     /// Tells one home from another.
     pub(crate) fn address(&self) -> Option<usize> {
         self.0.borrow().as_ref().map(|(home, _key)| home.as_ptr().addr())
     }
 
+    /// Leaves the home: what it kept, still in its box, to be dropped by the caller outside any borrow.
     pub(crate) fn leave(&self) -> Option<Box<dyn Any>> {
         let (home, key) = self.0.take()?;
         let kept = home.upgrade()?.list.borrow_mut().remove(key)?;

@@ -380,7 +380,13 @@ impl FdTable {
         let slot = &mut self.slots[index];
         let ready = slot.refused && slot.wants().intersects(FdFlags::READ | FdFlags::WRITE);
         match (slot.always, ready) {
-            (None, true) => slot.always = Some(self.always.push_back(index)),
+            (None, true) => {
+                slot.always = Some(self.always.push_back(index));
+                // The kernel will not tell a foreign loop of it.
+                if let Some(outer) = &self.outer {
+                    outer.ring();
+                }
+            }
             (Some(key), false) => {
                 self.always.remove(key);
                 slot.always = None;
