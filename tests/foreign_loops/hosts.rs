@@ -58,7 +58,11 @@ impl BareEpoll {
 }
 
 /// tokio's loop, on this thread, with another task beside the one that dispatches the guest.
-pub fn run_inside_tokio(guest: &ContextRef, other: impl Future<Output = ()> + 'static, done: impl Fn() -> bool) {
+pub fn run_inside_tokio(
+    guest: &ContextRef,
+    other: impl Future<Output = ()> + 'static,
+    done: impl Fn() -> bool,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let tasks = tokio::task::LocalSet::new();
     tasks.spawn_local(other);
