@@ -63,8 +63,8 @@ pub struct CallFlow {
 pub type CallFlowCallback = Rc<dyn Fn(CallFlow)>;
 
 thread_local! {
-    /// Somebody listens: the one branch of all that follows.
-    static ON: Cell<bool> = const { Cell::new(false) };
+    /// Somebody listens: the one branch of all that follows. The `tracing` crate always does.
+    static ON: Cell<bool> = const { Cell::new(cfg!(feature = "tracing")) };
     static CALLBACK: RefCell<Option<CallFlowCallback>> = const { RefCell::new(None) };
     /// The depth of the request whose code runs.
     static CURRENT: Cell<Option<u32>> = const { Cell::new(None) };
@@ -97,8 +97,13 @@ thread_local! {
 #[doc(alias = "tevent_thread_call_depth_deactivate")]
 #[allow(clippy::must_use_candidate, reason = "most callers have set none before")]
 pub fn set_call_flow_callback(callback: Option<CallFlowCallback>) -> Option<CallFlowCallback> {
-    ON.set(callback.is_some());
-    CALLBACK.with_borrow_mut(|place| std::mem::replace(place, callback))
+    let old = CALLBACK.with_borrow_mut(|place| std::mem::replace(place, callback));
+    ON.set(somebody_listens());
+    old
+}
+
+fn somebody_listens() -> bool {
+    cfg!(feature = "tracing") || CALLBACK.with_borrow(Option::is_some)
 }
 
 /// Whether anybody listens.
@@ -141,6 +146,8 @@ pub(crate) fn of_request(req: &dyn Known, event: CallFlowEvent, function: Option
 
 #[cold]
 fn tell(flow: CallFlow) {
+    #[cfg(feature = "tracing")]
+    crate::trace::crate_tracing::call_flow(flow);
     let callback = CALLBACK.with_borrow(Clone::clone);
     if let Some(callback) = &callback {
         let _silent = Silence::begin();
@@ -161,7 +168,7 @@ impl Silence {
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        ON.set(CALLBACK.with_borrow(Option::is_some));
+        ON.set(somebody_listens());
     }
 }
 
