@@ -139,5 +139,5 @@ fn requests_profiles_and_alarms_arrive() {
         ]
     );
     assert_eq!(of("tevent::profile"), ["tevent::profile DEBUG char Done", "tevent::profile DEBUG u8 Done"]);
-    assert_eq!(of("tevent::watchdog"), ["tevent::watchdog WARN Timer \"a slow handler\""]);
+    assert_eq!(of("tevent::watchdog"), ["tevent::watchdog WARN \"a slow handler\" Timer"]);
 }

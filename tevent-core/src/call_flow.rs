@@ -63,7 +63,7 @@ pub struct CallFlow {
 pub type CallFlowCallback = Rc<dyn Fn(CallFlow)>;
 
 thread_local! {
-    /// Somebody listens: the one branch of all that follows. The `tracing` crate always does.
+    /// Somebody may listen: the one branch of all that follows. With the feature `tracing` a subscriber may come at any time.
     static ON: Cell<bool> = const { Cell::new(cfg!(feature = "tracing")) };
     static CALLBACK: RefCell<Option<CallFlowCallback>> = const { RefCell::new(None) };
     /// The depth of the request whose code runs.
@@ -109,7 +109,16 @@ fn somebody_listens() -> bool {
 /// Whether anybody listens.
 #[inline]
 pub(crate) fn is_on() -> bool {
-    ON.try_with(Cell::get).unwrap_or(false)
+    ON.try_with(Cell::get).unwrap_or(false) && (cfg!(not(feature = "tracing")) || is_listened_to())
+}
+
+/// The depth costs a walk up the tree, so a subscriber is asked first.
+fn is_listened_to() -> bool {
+    #[cfg(feature = "tracing")]
+    if crate::trace::crate_tracing::wants_call_flow() {
+        return true;
+    }
+    CALLBACK.with_borrow(Option::is_some)
 }
 
 /// The depth of a request that is created now.

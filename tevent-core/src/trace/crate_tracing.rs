@@ -27,6 +27,10 @@ pub(super) fn in_span(event: Traced<'_>, handler: impl FnOnce()) {
     span.in_scope(handler);
 }
 
+pub(crate) fn wants_call_flow() -> bool {
+    tracing::enabled!(target: "tevent::request", Level::TRACE)
+}
+
 pub(crate) fn call_flow(flow: CallFlow) {
     let CallFlow { event, depth, function, location, request } = flow;
     let (function, location) = (function.unwrap_or("-"), location.map(tracing::field::display));
