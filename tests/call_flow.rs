@@ -178,3 +178,16 @@ on_every_backend! {
         assert_eq!(flow.take(), []);
     }
 }
+
+/// A request in a thread-local that is dropped after the callback's own.
+#[test]
+fn trace_4_requests_may_outlive_the_callback_at_the_end_of_a_thread() {
+    thread_local! {
+        static LAST: Cell<Option<Req<()>>> = const { Cell::new(None) };
+    }
+    let ended = std::thread::spawn(|| {
+        LAST.set(Some(Req::create(()))); // its destructor is registered first, and runs last
+        set_call_flow_callback(Some(Rc::new(|_flow| {})));
+    });
+    assert!(ended.join().is_ok());
+}

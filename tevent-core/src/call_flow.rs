@@ -103,13 +103,18 @@ pub fn set_call_flow_callback(callback: Option<CallFlowCallback>) -> Option<Call
 }
 
 fn somebody_listens() -> bool {
-    cfg!(feature = "tracing") || CALLBACK.with_borrow(Option::is_some)
+    cfg!(feature = "tracing") || callback().is_some()
+}
+
+/// None is left at the end of the thread, when requests in its other thread-locals may still be dropped.
+fn callback() -> Option<CallFlowCallback> {
+    CALLBACK.try_with(|callback| callback.borrow().clone()).ok().flatten()
 }
 
 /// Whether anybody listens.
 #[inline]
 pub(crate) fn is_on() -> bool {
-    ON.try_with(Cell::get).unwrap_or(false) && (cfg!(not(feature = "tracing")) || is_listened_to())
+    ON.get() && (cfg!(not(feature = "tracing")) || is_listened_to())
 }
 
 /// The depth costs a walk up the tree, so a subscriber is asked first.
@@ -118,7 +123,7 @@ fn is_listened_to() -> bool {
     if crate::trace::crate_tracing::wants_call_flow() {
         return true;
     }
-    CALLBACK.with_borrow(Option::is_some)
+    callback().is_some()
 }
 
 /// The depth of a request that is created now.
@@ -157,7 +162,7 @@ pub(crate) fn of_request(req: &dyn Known, event: CallFlowEvent, function: Option
 fn tell(flow: CallFlow) {
     #[cfg(feature = "tracing")]
     crate::trace::crate_tracing::call_flow(flow);
-    let callback = CALLBACK.with_borrow(Clone::clone);
+    let callback = callback();
     if let Some(callback) = &callback {
         let _silent = Silence::begin();
         callback(flow);
