@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::rc::{Rc, Weak};
 
 use crate::list::{Key, List};
+use crate::look::look;
 use crate::panics::Panics;
 use crate::req::Known;
 
@@ -96,11 +97,8 @@ impl HomeLink {
         home.of.as_ref()?.upgrade()
     }
 
-    fn look<R>(&self, look: impl FnOnce(&Weak<Children>) -> R) -> Option<R> {
-        let link = self.0.take();
-        let seen = link.as_ref().map(|(home, _key)| look(home));
-        self.0.set(link);
-        seen
+    fn look<R>(&self, at: impl FnOnce(&Weak<Children>) -> R) -> Option<R> {
+        look(&self.0, |(home, _key)| at(home))
     }
 }
 

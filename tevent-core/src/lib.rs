@@ -80,6 +80,7 @@ mod handover;
 mod immediate;
 mod list;
 mod location;
+mod look;
 mod nesting;
 mod panics;
 mod reactor;
