@@ -337,7 +337,7 @@ fn bytes_of_each_object() {
         BYTES.get() - before
     };
     let sizes = [
-        ("Immediate", 136, bytes(&|| drop(Immediate::new(|_, _| {})))),
+        ("Immediate", 104, bytes(&|| drop(Immediate::new(|_, _| {})))),
         ("Timer", 128, bytes(&|| drop(ctx.add_timer(When::Zero, |_, _, _| {})))),
         ("FdEvent", 184, bytes(&|| drop(ctx.add_fd(&near, FdFlags::READ, |_, _, _| {})))),
         ("Req<()>", 168, bytes(&|| drop(Req::create(())))),

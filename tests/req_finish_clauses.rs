@@ -415,3 +415,13 @@ on_every_backend! {
         assert!(req.is_in_progress());
     }
 }
+
+#[test]
+fn req_2_a_callback_that_was_taken_off_does_not_run() {
+    let req = Req::create(());
+    req.set_callback(|_req| unreachable!("it was taken off"));
+    assert!(req.has_callback());
+    req.clear_callback();
+    assert!(!req.has_callback());
+    req.done();
+}

@@ -13,13 +13,13 @@ use crate::error::LoopError;
 use crate::fd::FdRef;
 use crate::fd_table::FdTable;
 use crate::future::Tasks;
-use crate::immediate::ImmediateRef;
 use crate::list::List;
 use crate::location::Location;
 use crate::nesting::NestingState;
 use crate::panics::Panics;
 use crate::reactor::SimClock;
 use crate::req::Known;
+use crate::scheduled::Scheduled;
 use crate::signal::Signals;
 use crate::stats::Counters;
 use crate::sys::fork;
@@ -65,7 +65,7 @@ struct Inner {
     /// `None` once freed.
     fds: RefCell<Option<FdTable>>,
     timers: RefCell<TimerQueue<TimerRef>>,
-    immediates: RefCell<List<ImmediateRef>>,
+    immediates: RefCell<List<Scheduled>>,
     signals: Signals,
     /// The virtual clock of a simulated context.
     clock: OnceCell<Rc<SimClock>>,
@@ -285,12 +285,12 @@ impl ContextRef {
         self.notice_fork();
         // Replaced first: a context that goes is freed before any user code runs.
         let fds = inner.fds.replace(new_fds);
-        let immediates = inner.immediates.replace(List::new());
+        let mut immediates = inner.immediates.replace(List::new());
         let mut timers = inner.timers.replace(TimerQueue::new());
         let signals = inner.signals.take();
         let fd_events: Vec<FdRef> = fds.iter().flat_map(FdTable::events).collect();
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
-        immediates.iter().for_each(|(_key, im)| im.unlink());
+        immediates.iter().for_each(|(_key, scheduled)| scheduled.unlink());
         timers.values().for_each(TimerRef::unlink);
         for fde in &fd_events {
             fde.set_place(None);
@@ -301,8 +301,8 @@ impl ContextRef {
         while let Some(te) = timers.pop() {
             panics.catch(|| te.end());
         }
-        for (_key, im) in immediates.iter() {
-            panics.catch(|| im.abandon());
+        while let Some(scheduled) = immediates.pop_front() {
+            panics.catch(|| scheduled.abandon());
         }
         for se in signals.events().iter().rev() {
             panics.catch(|| se.abandon());
@@ -376,7 +376,7 @@ impl ContextRef {
         &self.0.timers
     }
 
-    pub(crate) fn immediates(&self) -> &RefCell<List<ImmediateRef>> {
+    pub(crate) fn immediates(&self) -> &RefCell<List<Scheduled>> {
         &self.0.immediates
     }
 

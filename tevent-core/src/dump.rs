@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::children::HomeLink;
 use crate::context::ContextRef;
 use crate::fd::FdRef;
-use crate::immediate::ImmediateRef;
 use crate::location::Location;
 use crate::req::{Known, ReqState};
+use crate::scheduled::Scheduled;
 use crate::timer::{TimerRef, When};
 use crate::trace::{EventKind, Traced};
 
@@ -133,7 +133,7 @@ impl ContextRef {
 struct Owners {
     homes: HashMap<usize, DumpedOwner>,
     end_times: Vec<(TimerRef, usize)>,
-    posted: Vec<(ImmediateRef, usize)>,
+    requests: HashMap<usize, usize>,
 }
 
 impl Owners {
@@ -144,8 +144,8 @@ impl Owners {
         });
         let homes = of_requests.chain([context]).collect();
         let end_times = known.iter().enumerate().filter_map(|(index, req)| Some((req.end_time()?, index)));
-        let posted = known.iter().enumerate().filter_map(|(index, req)| Some((req.posted()?, index)));
-        Owners { homes, end_times: end_times.collect(), posted: posted.collect() }
+        let requests = known.iter().enumerate().map(|(index, req)| (req.address(), index));
+        Owners { homes, end_times: end_times.collect(), requests: requests.collect() }
     }
 
     fn of(&self, home: &HomeLink) -> DumpedOwner {
@@ -155,16 +155,30 @@ impl Owners {
         }
     }
 
+    fn posted(&self, req: &dyn Known) -> DumpedEvent {
+        let owner = self.requests.get(&req.address()).copied();
+        DumpedEvent {
+            kind: EventKind::Immediate,
+            what: "immediate".to_owned(),
+            location: req.location(),
+            tag: 0,
+            counts: true,
+            owner: owner.map_or(DumpedOwner::Other, DumpedOwner::CallbackOf),
+        }
+    }
+
     fn events(&self, ev: &ContextRef) -> Vec<DumpedEvent> {
         let mut events = Vec::new();
         for se in ev.signals().events() {
             events.push(dumped(Traced::Signal(&se), None, true, self.of(se.home_link())));
         }
-        for (_key, im) in ev.immediates().borrow().iter() {
-            let posted = self.posted.iter().find(|(posted, _)| posted == im);
-            let owner =
-                posted.map_or_else(|| self.of(im.home_link()), |(_, req)| DumpedOwner::CallbackOf(*req));
-            events.push(dumped(Traced::Immediate(im), None, true, owner));
+        for (_key, scheduled) in ev.immediates().borrow().iter() {
+            events.push(match scheduled {
+                Scheduled::Immediate(im, _once) => {
+                    dumped(Traced::Immediate(im), None, true, self.of(im.home_link()))
+                }
+                Scheduled::Posted(req) => self.posted(&**req),
+            });
         }
         let now = ev.now();
         let mut timers: Vec<TimerRef> = ev.timers().borrow().values().cloned().collect();

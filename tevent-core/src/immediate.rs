@@ -1,14 +1,17 @@
 //! Immediate events (IM): handlers that run in the next turns, first in, first out, one a turn.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
+use std::mem;
 use std::rc::Rc;
 
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::list::Key;
 use crate::location::Location;
+use crate::look::look;
 use crate::panics::Panics;
+use crate::scheduled::Scheduled;
 use crate::slot::Slot;
 use crate::stack::bounded_drop;
 use crate::trace::{EventTracePoint, Traced};
@@ -52,14 +55,13 @@ pub struct ImmediateRef(Rc<Inner<dyn Call>>);
 
 event_ref!(Immediate, ImmediateRef, "tevent_immediate_set_tag", "tevent_immediate_get_tag");
 
-type Once = Box<dyn FnOnce(&ContextRef, &ImmediateRef)>;
+pub(crate) type Once = Box<dyn FnOnce(&ContextRef, &ImmediateRef)>;
 
 struct Inner<H: ?Sized> {
     base: EventBase,
     /// The context it is scheduled on, until its handler has returned, and the place in its list.
-    attached: RefCell<Option<(ContextRef, Key)>>,
+    attached: Cell<Option<(ContextRef, Key)>>,
     /// The handler of one schedule, given by `schedule_with`.
-    once: RefCell<Option<Once>>,
     freed: Cell<bool>,
     /// Waits for its turn.
     listed: Cell<bool>,
@@ -123,8 +125,7 @@ impl Immediate {
     fn build(location: Location, handler: impl Call + 'static) -> Self {
         Immediate(ImmediateRef(Rc::new(Inner {
             base: EventBase::at(location),
-            attached: RefCell::new(None),
-            once: RefCell::new(None),
+            attached: Cell::new(None),
             freed: Cell::new(false),
             listed: Cell::new(false),
             internal: Cell::new(false),
@@ -137,7 +138,7 @@ impl Drop for Immediate {
     fn drop(&mut self) {
         self.0.0.freed.set(true);
         let mut panics = Panics::default();
-        panics.catch(|| self.0.abandon());
+        panics.catch(|| self.0.leave());
         panics.catch(|| self.0.0.handler.dismiss());
         panics.resume();
     }
@@ -174,9 +175,8 @@ impl ImmediateRef {
     /// O(1).
     #[doc(alias = "tevent_schedule_immediate")]
     pub fn schedule(&self, ev: &ContextRef) {
-        self.replace_once(None);
         if self.0.handler.is_filled() {
-            self.enlist(ev);
+            self.enlist(ev, None);
         } else {
             self.reset();
         }
@@ -205,12 +205,7 @@ impl ImmediateRef {
     /// ```
     #[doc(alias = "tevent_schedule_immediate")]
     pub fn schedule_with(&self, ev: &ContextRef, handler: impl FnOnce(&ContextRef, &ImmediateRef) + 'static) {
-        if self.0.freed.get() || ev.is_freed() {
-            self.reset();
-            return;
-        }
-        self.replace_once(Some(Box::new(handler)));
-        self.enlist(ev);
+        self.enlist(ev, Some(Box::new(handler)));
     }
 
     /// Cancels: the immediate is not scheduled any more; it can be scheduled again. Inside its own handler
@@ -231,7 +226,6 @@ impl ImmediateRef {
     /// ```
     pub fn reset(&self) {
         self.leave();
-        self.replace_once(None);
     }
 
     /// Whether it waits for its turn. False inside its own handler, until that schedules it again (IM-3).
@@ -241,16 +235,15 @@ impl ImmediateRef {
     }
 
     /// Runs the handler of an immediate that the turn has taken off the list.
-    pub(crate) fn run(&self, ev: &ContextRef) {
+    pub(crate) fn run(&self, ev: &ContextRef, once: Option<Once>) {
         // Before the handler: it may schedule the immediate again (IM-3).
         self.0.listed.set(false);
         let _after = LeaveUnlessListed(self);
-        let call = || {
-            let once = self.0.once.take();
-            match once {
-                Some(handler) => handler(ev, self),
-                None => self.0.handler.call(ev, self),
-            }
+        let call = || match once {
+            // Whoever was told that it runs now may have freed, cancelled or scheduled it.
+            once if !self.is_running() => bounded_drop(once),
+            Some(handler) => handler(ev, self),
+            None => self.0.handler.call(ev, self),
         };
         if self.0.internal.get() {
             call();
@@ -259,62 +252,66 @@ impl ImmediateRef {
         }
     }
 
+    /// Off the list, and not detached yet.
+    fn is_running(&self) -> bool {
+        !self.0.listed.get() && look(&self.0.attached, |_place| ()).is_some()
+    }
+
     /// Its list has gone.
     pub(crate) fn unlink(&self) {
         self.0.listed.set(false);
     }
 
     /// Its context has gone.
-    pub(crate) fn abandon(&self) {
+    pub(crate) fn abandon(&self, once: Option<Once>) {
         let mut panics = Panics::default();
         panics.catch(|| self.leave());
-        panics.catch(|| self.replace_once(None));
+        panics.catch(|| bounded_drop(once));
         panics.resume();
     }
 
-    fn replace_once(&self, once: Option<Once>) {
-        bounded_drop(self.0.once.replace(once));
-    }
-
-    fn enlist(&self, ev: &ContextRef) {
-        if self.0.freed.get() || ev.is_freed() {
-            self.reset();
-            return;
-        }
-        if self.moved_to_back(ev) {
-            return;
-        }
+    fn enlist(&self, ev: &ContextRef, once: Option<Once>) {
+        let Some(once) = self.moved_to_back(ev, once) else { return };
         self.leave();
-        // Whoever was told of that may have freed it, or the context, or have scheduled it.
+        // It may have been inert all the time; and whoever was told that it has left may have freed it, or the context, or
+        // have scheduled it.
         if self.0.freed.get() || ev.is_freed() || self.0.listed.get() {
+            bounded_drop(once);
             return;
         }
-        let key = ev.immediates().borrow_mut().push_back(self.clone());
-        self.0.attached.replace(Some((ev.clone(), key)));
+        let key = ev.immediates().borrow_mut().push_back(Scheduled::Immediate(self.clone(), once));
+        self.0.attached.set(Some((ev.clone(), key)));
         self.0.listed.set(true);
         ev.is_due_earlier();
         self.tell(ev, EventTracePoint::Attach);
     }
 
-    /// The short way, for one that is on this list already and of which nobody has to be told.
-    fn moved_to_back(&self, ev: &ContextRef) -> bool {
-        match &*self.0.attached.borrow() {
-            Some((on, key)) if on == ev && self.0.listed.get() && !ev.trace().is_on() => {
-                ev.immediates().borrow_mut().move_to_back(*key);
-                true
+    /// The short way, for one that is on this list already and of which nobody has to be told. Otherwise what it was to be
+    /// scheduled with is given back.
+    fn moved_to_back(&self, ev: &ContextRef, once: Option<Once>) -> Option<Option<Once>> {
+        let on_this_list = |(on, key): &(ContextRef, Key)| (on == ev).then_some(*key);
+        let key = look(&self.0.attached, on_this_list).flatten();
+        let Some(key) = key.filter(|_| self.0.listed.get() && !ev.trace().is_on()) else { return Some(once) };
+        let old = {
+            let mut immediates = ev.immediates().borrow_mut();
+            immediates.move_to_back(key);
+            match immediates.get_mut(key) {
+                Some(Scheduled::Immediate(_im, place)) => mem::replace(place, once),
+                _ => once,
             }
-            _ => false,
-        }
+        };
+        bounded_drop(old);
+        None
     }
 
     /// Off the list, and detached.
     fn leave(&self) {
         let Some((ev, key)) = self.0.attached.take() else { return };
-        if self.0.listed.take() {
-            let listed = ev.immediates().borrow_mut().remove(key);
-            drop(listed);
-        }
-        self.tell(&ev, EventTracePoint::Detach);
+        let listed = self.0.listed.take().then(|| ev.immediates().borrow_mut().remove(key));
+        let mut panics = Panics::default();
+        panics.catch(|| self.tell(&ev, EventTracePoint::Detach));
+        panics.catch(|| bounded_drop(listed));
+        panics.resume();
     }
 
     fn tell(&self, ev: &ContextRef, at: EventTracePoint) {

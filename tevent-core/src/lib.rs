@@ -86,6 +86,7 @@ mod panics;
 mod reactor;
 mod req;
 mod running;
+mod scheduled;
 mod signal;
 mod slot;
 mod stack;

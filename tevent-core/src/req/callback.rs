@@ -10,8 +10,8 @@ use super::named::{Named, Plain};
 use super::{ReqRef, ReqState};
 use crate::call_flow::{self, CallFlowEvent};
 use crate::context::ContextRef;
-use crate::immediate::Immediate;
 use crate::look::look;
+use crate::scheduled::Scheduled;
 use crate::stack::{bounded, bounded_drop};
 
 /// What a request calls when it has finished.
@@ -97,6 +97,14 @@ impl<S: 'static> ReqRef<S> {
         self.replace_callback(Rc::new(Plain(callback)));
     }
 
+    /// Takes the callback off; nobody is called any more.
+    ///
+    /// C equivalent: `tevent_req_set_callback(req, NULL, NULL)`. Spec: REQ-2.
+    #[doc(alias = "tevent_req_set_callback")]
+    pub fn clear_callback(&self) {
+        bounded_drop(self.0.callback.take());
+    }
+
     /// Whether there is a callback that would run.
     #[must_use]
     pub fn has_callback(&self) -> bool {
@@ -168,17 +176,20 @@ impl<S: 'static> ReqRef<S> {
             return;
         }
         self.know(ev);
-        let trigger = self.0.trigger.take().unwrap_or_else(|| {
-            let req = self.clone();
-            Immediate::new(move |_ev, _im| {
-                // As in C, where a posted callback is a finish in the state that the request is in.
-                req.reset_endtime();
-                req.notify_callback();
-            })
-            .untraced()
-        });
-        trigger.schedule(ev);
-        self.0.trigger.set(Some(trigger));
+        self.0.unpost();
+        if !ev.is_freed() {
+            let key = ev.immediates().borrow_mut().push_back(Scheduled::Posted(Rc::clone(&self.0) as _));
+            self.0.posted.set(Some((ev.clone(), key)));
+            ev.is_due_earlier();
+        }
+    }
+
+    /// Its turn has come.
+    pub(super) fn call_posted(&self) {
+        self.known().forget_post();
+        // As in C, where a posted callback is a finish in the state that the request is in.
+        self.reset_endtime();
+        self.notify_callback();
     }
 
     /// Makes whatever would call back next, mostly the finish, [`post`](Self::post) instead. One time. If the context is
@@ -300,8 +311,7 @@ impl<S: 'static> ReqRef<S> {
 
     /// Nobody is called any more, now or from a post.
     pub(crate) fn call_nobody(&self) {
-        let trigger = self.0.trigger.take();
-        drop(trigger);
+        self.0.unpost();
         bounded_drop(self.0.callback.take());
     }
 

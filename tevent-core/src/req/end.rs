@@ -49,8 +49,7 @@ impl<S: 'static> Drop for Req<S> {
         // Inert from here on, whatever may have to wait.
         req.0.freed.set(true);
         req.0.received.set(true);
-        let trigger = req.0.trigger.take();
-        drop(trigger);
+        req.0.unpost();
         req.reset_endtime();
         let req = req.clone();
         bounded(move || req.tear_down());
@@ -79,8 +78,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_received")]
     pub fn received(&self) {
         self.0.received.set(true);
-        let trigger = self.0.trigger.take();
-        drop(trigger);
+        self.0.unpost();
         self.reset_endtime();
         let req = self.clone();
         self.0.state.when_free(move || req.end_state_now());

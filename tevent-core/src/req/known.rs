@@ -7,7 +7,6 @@ use super::{Inner, ReqRef, ReqState};
 use crate::call_flow;
 use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
-use crate::immediate::ImmediateRef;
 use crate::list::Key;
 use crate::location::Location;
 use crate::look::look;
@@ -23,8 +22,10 @@ pub(crate) trait Known {
     fn homes(&self) -> [Option<usize>; 2];
     /// Its end time.
     fn end_time(&self) -> Option<TimerRef>;
-    /// What calls its callback in a later turn.
-    fn posted(&self) -> Option<ImmediateRef>;
+    /// Calls its callback, which was posted.
+    fn call_posted(self: Rc<Self>);
+    /// What was posted has left the immediates.
+    fn forget_post(&self);
     /// How it stands, or stood when it finished, and the error code.
     fn outcome(&self) -> (ReqState, u64);
     /// Where it finished.
@@ -67,8 +68,13 @@ impl<S: 'static> Known for Inner<S> {
         look(&self.had_rare()?.end_time, |timer| TimerRef::clone(timer))
     }
 
-    fn posted(&self) -> Option<ImmediateRef> {
-        look(&self.trigger, |trigger| ImmediateRef::clone(trigger))
+    fn call_posted(self: Rc<Self>) {
+        ReqRef(self).call_posted();
+    }
+
+    fn forget_post(&self) {
+        let old = self.posted.take();
+        drop(old);
     }
 
     fn outcome(&self) -> (ReqState, u64) {
@@ -112,6 +118,14 @@ impl<S: 'static> Inner<S> {
     pub(super) fn children(&self) -> impl Iterator<Item = &Rc<Children>> {
         let of_request = self.had_rare().and_then(|rare| rare.of_request.get());
         self.of_state.get().into_iter().chain(of_request)
+    }
+
+    /// Its callback is not posted any more.
+    pub(super) fn unpost(&self) {
+        if let Some((ev, key)) = self.posted.take() {
+            let posted = ev.immediates().borrow_mut().remove(key);
+            drop(posted);
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use crate::call_flow::{self, CallFlowEvent};
 use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
-use crate::immediate::Immediate;
+use crate::list::Key;
 use crate::location::Location;
 use callback::Callback;
 use cell::StateCell;
@@ -102,8 +102,8 @@ struct Inner<S: 'static> {
     cleaned: Cell<ReqState>,
     /// The context that this request was last told of, for a callback that has to be posted.
     ev: Cell<Option<Acquaintance>>,
-    /// The immediate of `post`.
-    trigger: Cell<Option<Immediate>>,
+    /// Its place among the immediates, while its callback is posted.
+    posted: Cell<Option<(ContextRef, Key)>>,
     /// What goes with the state, at `received`: events and sub-requests.
     of_state: OnceCell<Rc<Children>>,
     callback: Cell<Option<Rc<dyn Callback<S>>>>,
@@ -139,7 +139,7 @@ impl<S: 'static> Req<S> {
             received: Cell::new(false),
             cleaned: Cell::new(ReqState::Init),
             ev: Cell::new(None),
-            trigger: Cell::new(None),
+            posted: Cell::new(None),
             of_state: OnceCell::new(),
             callback: Cell::new(None),
             rare: OnceCell::new(),
