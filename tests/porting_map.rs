@@ -175,13 +175,13 @@ fn what_stands_for_a_c_name_says_so_in_its_docs() {
 fn clauses_in(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for bracket in text.split('(').skip(1).filter_map(|rest| rest.split(')').next()) {
-        let mut kind = String::new();
+        let mut kind = "";
         for word in bracket.split([',', ' ']).filter(|word| !word.is_empty()) {
             if let Some((k, number)) = word.split_once('-')
                 && k.bytes().all(|b| b.is_ascii_uppercase())
                 && number.parse::<u32>().is_ok()
             {
-                kind = k.to_owned();
+                kind = k;
                 found.insert(word.to_owned());
             } else if word.parse::<u32>().is_ok() && !kind.is_empty() {
                 found.insert(format!("{kind}-{word}"));
