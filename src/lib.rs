@@ -54,4 +54,7 @@ mod documents {
 
     #[doc = include_str!("../docs/queue-tutorial.md")]
     struct QueueTutorial;
+
+    #[doc = include_str!("../docs/porting.md")]
+    struct Porting;
 }

@@ -9,6 +9,9 @@ use crate::reactor::{Epoll, Reactor, Rearm, Sim, SimClock};
 use crate::sys::fork;
 
 /// What stands between the loop and the kernel. All keep the same promises; the default is for daemons.
+///
+/// C equivalent: the names that `tevent_backend_list` gives.
+#[doc(alias = "tevent_backend_list")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Backend {

@@ -30,6 +30,7 @@ macro_rules! event_ref {
     ($owner:ident, $reference:ident, $set_tag:literal, $get_tag:literal) => {
         impl $reference {
             /// The user's tag: any 64 bits, 0 at first, never looked at by the library (TRACE-3).
+            #[doc = concat!("\nC equivalent: `", $get_tag, "`.")]
             #[doc(alias = $get_tag)]
             #[must_use]
             pub fn tag(&self) -> u64 {
@@ -37,6 +38,7 @@ macro_rules! event_ref {
             }
 
             /// Sets the user's tag (TRACE-3).
+            #[doc = concat!("\nC equivalent: `", $set_tag, "`.")]
             #[doc(alias = $set_tag)]
             pub fn set_tag(&self, tag: u64) {
                 self.0.base.tag.set(tag);

@@ -127,6 +127,7 @@ impl ContextRef {
     /// O(1).
     #[doc(alias = "tevent_add_fd")]
     #[doc(alias = "tevent_fd_set_auto_close")]
+    #[doc(alias = "tevent_fd_handler_t")]
     #[track_caller]
     pub fn add_fd(
         &self,
@@ -271,6 +272,10 @@ impl FdRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "tevent_fd_set_flags")]
+    #[doc(alias = "TEVENT_FD_READABLE")]
+    #[doc(alias = "TEVENT_FD_WRITEABLE")]
+    #[doc(alias = "TEVENT_FD_NOT_READABLE")]
+    #[doc(alias = "TEVENT_FD_NOT_WRITEABLE")]
     pub fn set_flags(&self, flags: FdFlags) {
         if flags != self.flags() {
             self.with_fds(|fds| fds.set_flags(self, flags));
@@ -305,6 +310,7 @@ impl FdRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "tevent_fd_set_close_fn")]
+    #[doc(alias = "tevent_fd_close_fn_t")]
     pub fn set_close_fn(&self, close_fn: impl FnOnce(RawFd) + 'static) {
         if !self.0.freed.get() {
             bounded_drop(self.0.close_fn.replace(Some(Box::new(close_fn))));

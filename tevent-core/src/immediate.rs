@@ -97,6 +97,7 @@ impl Immediate {
     ///
     /// C equivalent: `tevent_create_immediate`. Spec: IM-1.
     #[doc(alias = "tevent_create_immediate")]
+    #[doc(alias = "tevent_immediate_handler_t")]
     #[track_caller]
     pub fn new(handler: impl Fn(&ContextRef, &ImmediateRef) + 'static) -> Self {
         Immediate::build(Location::caller(), Slot::new(handler))
@@ -211,7 +212,7 @@ impl ImmediateRef {
     /// Cancels: the immediate is not scheduled any more; it can be scheduled again. Inside its own handler
     /// this undoes what the handler has scheduled.
     ///
-    /// C equivalent: scheduling with a `NULL` handler. Spec: IM-2.
+    /// C equivalent: `tevent_reset_immediate`, or scheduling with a `NULL` handler. Spec: IM-2.
     ///
     /// ```
     /// use tevent_core::{Context, Immediate};
@@ -224,6 +225,7 @@ impl ImmediateRef {
     /// ctx.loop_wait()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "tevent_reset_immediate")]
     pub fn reset(&self) {
         self.leave();
     }

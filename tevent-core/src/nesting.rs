@@ -102,6 +102,7 @@ impl ContextRef {
     /// # Panics
     /// If there is a hook already.
     #[doc(alias = "tevent_loop_set_nesting_hook")]
+    #[doc(alias = "tevent_nesting_hook")]
     #[track_caller]
     pub fn set_nesting_hook(
         &self,

@@ -26,6 +26,7 @@ use crate::sys::fork;
 /// Made by the owner's thread, with [`ContextRef::threaded`].
 ///
 /// C equivalent: `struct tevent_threaded_context`. Spec: THR-1, THR-2.
+#[doc(alias = "tevent_threaded_context")]
 pub struct ThreadedContext(Arc<Shared>);
 
 struct Shared {

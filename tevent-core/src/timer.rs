@@ -146,6 +146,7 @@ impl ContextRef {
     /// # Complexity
     /// O(log n) in the number of pending timers.
     #[doc(alias = "tevent_add_timer")]
+    #[doc(alias = "tevent_timer_handler_t")]
     #[track_caller]
     pub fn add_timer(
         &self,

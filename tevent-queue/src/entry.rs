@@ -153,6 +153,8 @@ impl QueueEntryRef {
     }
 
     /// The user's tag: any 64 bits, 0 at first, never looked at by the library (TRACE-3).
+    ///
+    /// C equivalent: `tevent_queue_entry_get_tag`.
     #[doc(alias = "tevent_queue_entry_get_tag")]
     #[must_use]
     pub fn tag(&self) -> u64 {
@@ -160,6 +162,8 @@ impl QueueEntryRef {
     }
 
     /// Sets the user's tag (TRACE-3).
+    ///
+    /// C equivalent: `tevent_queue_entry_set_tag`.
     #[doc(alias = "tevent_queue_entry_set_tag")]
     pub fn set_tag(&self, tag: u64) {
         self.0.tag.set(tag);

@@ -148,6 +148,7 @@ impl QueueRef {
     /// # Complexity
     /// O(log n) in the length of the queue, also to leave it.
     #[doc(alias = "tevent_queue_add")]
+    #[doc(alias = "tevent_queue_trigger_fn_t")]
     #[track_caller]
     pub fn add<S>(
         &self,

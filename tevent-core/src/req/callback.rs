@@ -93,6 +93,8 @@ impl<S: 'static> ReqRef<S> {
     /// assert_eq!(seen.get(), Some(ReqState::Done)); // it ran inside `done`
     /// ```
     #[doc(alias = "tevent_req_set_callback")]
+    #[doc(alias = "_tevent_req_set_callback")]
+    #[doc(alias = "tevent_req_fn")]
     pub fn set_callback(&self, callback: impl Fn(&ReqRef<S>) + 'static) {
         self.replace_callback(Rc::new(Plain(callback)));
     }
@@ -241,6 +243,7 @@ impl<S: 'static> ReqRef<S> {
     /// assert_eq!(*log.borrow(), [ReqState::Done, ReqState::Received]);
     /// ```
     #[doc(alias = "tevent_req_set_cleanup_fn")]
+    #[doc(alias = "tevent_req_cleanup_fn")]
     pub fn set_cleanup_fn(&self, cleanup: impl Fn(&ReqRef<S>, ReqState) + 'static) {
         if self.state() != ReqState::Received {
             bounded_drop(self.0.rare().cleanup.replace(Some(Rc::new(cleanup))));
@@ -264,6 +267,7 @@ impl<S: 'static> ReqRef<S> {
     /// assert_eq!(req.recv(|_state| ()), Err(ReqError::new(125)));
     /// ```
     #[doc(alias = "tevent_req_set_cancel_fn")]
+    #[doc(alias = "tevent_req_cancel_fn")]
     pub fn set_cancel_fn(&self, cancel: impl Fn(&ReqRef<S>) -> bool + 'static) {
         if self.state() != ReqState::Received {
             bounded_drop(self.0.rare().cancel.replace(Some(Rc::new(Plain(cancel)))));

@@ -126,6 +126,7 @@ impl<S: 'static> Req<S> {
     /// assert_eq!(req.with_state(|s| s.name.len()), Some(11));
     /// ```
     #[doc(alias = "tevent_req_create")]
+    #[doc(alias = "__tevent_req_create")]
     #[track_caller]
     pub fn create(state: S) -> Self {
         let req = Req(ReqRef(Rc::new(Inner {
@@ -267,6 +268,7 @@ impl<S: 'static> ReqRef<S> {
     /// While the state is being worked on already: two may not have it at the same time.
     #[doc(alias = "tevent_req_data")]
     #[doc(alias = "tevent_req_callback_data")]
+    #[doc(alias = "tevent_req_callback_data_void")]
     #[track_caller]
     pub fn with_state<R>(&self, work: impl FnOnce(&mut S) -> R) -> Option<R> {
         self.0.state.lend(work).expect("the state of this request is being worked on already")

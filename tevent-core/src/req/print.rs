@@ -66,6 +66,7 @@ impl<S: 'static> ReqRef<S> {
     /// assert_eq!(req.print(), r#"looking for Some("smb.example")"#);
     /// ```
     #[doc(alias = "tevent_req_set_print_fn")]
+    #[doc(alias = "tevent_req_print_fn")]
     pub fn set_print_fn(&self, print: impl Fn(&ReqRef<S>) -> String + 'static) {
         if self.state() != ReqState::Received {
             bounded_drop(self.0.rare().print.replace(Some(Rc::new(Plain(print)))));

@@ -136,6 +136,7 @@ impl ContextRef {
     /// `EINVAL` for a number that is no signal, or a signal that cannot be caught; a context that has been freed; or no
     /// room for one more open file, as the first event of a context needs a wake-up fd.
     #[doc(alias = "tevent_add_signal")]
+    #[doc(alias = "tevent_signal_handler_t")]
     #[track_caller]
     pub fn add_signal(
         &self,

@@ -59,6 +59,7 @@ impl ContextRef {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "tevent_set_debug")]
+    #[doc(alias = "tevent_debug_fn")]
     pub fn set_debug(&self, sink: impl Fn(DebugLevel, fmt::Arguments<'_>) + 'static) {
         self.replace_sink(Some(Rc::new(sink)), DebugLevel::Warning);
     }
