@@ -111,13 +111,14 @@ impl ContextRef {
     /// inside another one:
     ///
     /// - watch it for READ, and sleep no longer than [`next_timeout`](Self::next_timeout), asked before each sleep;
-    /// - when either comes, call [`dispatch`](Self::dispatch) until it says false. A loop that is told of a readiness as long as it
-    ///   lasts (level-triggered) may call it once.
+    /// - when either comes, call [`dispatch`](Self::dispatch) once, if the loop is told of a readiness as long as it lasts
+    ///   (level-triggered). One that is told of it once (edge-triggered, such as tokio's) calls it until it says false, and should let
+    ///   others run between two calls, because an event that stays ready makes that never.
     ///
     /// What is added or scheduled outside of its turns while the foreign loop sleeps, as by another task of tokio, makes it readable
     /// too, where the time-out has become too long. From the first call on the kernel is told of every change at once.
     ///
-    /// C has no equivalent: `tevent_loop_once` is called by nobody but its own program.
+    /// C has no equivalent.
     ///
     /// ```
     /// use std::{io::Write, os::unix::net::UnixStream, time::Duration};
