@@ -296,10 +296,24 @@ fn fixed_allocations_of_requests() {
         req.done();
         req
     });
-    assert_each("Req::create and set_callback", 2, || {
+    assert_each("Req::create and set_callback", 1, || {
         let req = Req::create(());
-        req.set_callback(|_req| {});
+        req.set_callback(|_req| {}); // captures nothing
         req
+    });
+    let log = support::Log::new();
+    assert_each("Req::create and set_callback with something captured", 2, || {
+        let (req, log) = (Req::create(()), log.clone());
+        req.set_callback(move |_req| log.add("called"));
+        req
+    });
+    let ctx = support::Kind::Epoll.context();
+    assert_each("Req::create, set_callback, done, post and the turn that calls back", 1, || {
+        let req = Req::create(());
+        req.done();
+        let req = req.post(&ctx);
+        req.set_callback(|_req| {});
+        turns(&ctx, 1);
     });
     let finish = || {
         let req = Req::create(7);
@@ -337,10 +351,10 @@ fn bytes_of_each_object() {
         BYTES.get() - before
     };
     let sizes = [
-        ("Immediate", 104, bytes(&|| drop(Immediate::new(|_, _| {})))),
-        ("Timer", 128, bytes(&|| drop(ctx.add_timer(When::Zero, |_, _, _| {})))),
-        ("FdEvent", 184, bytes(&|| drop(ctx.add_fd(&near, FdFlags::READ, |_, _, _| {})))),
-        ("Req<()>", 168, bytes(&|| drop(Req::create(())))),
+        ("Immediate", 88, bytes(&|| drop(Immediate::new(|_, _| {})))),
+        ("Timer", 88, bytes(&|| drop(ctx.add_timer(When::Zero, |_, _, _| {})))),
+        ("FdEvent", 168, bytes(&|| drop(ctx.add_fd(&near, FdFlags::READ, |_, _, _| {})))),
+        ("Req<()>", 152, bytes(&|| drop(Req::create(())))),
     ];
     for (object, bound, size) in sizes {
         println!("{object}: {size} bytes");

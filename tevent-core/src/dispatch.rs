@@ -63,9 +63,9 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
 /// 3. The first immediate.
 fn run_immediate(ev: &ContextRef) -> bool {
     let first = ev.immediates().borrow_mut().pop_front();
-    let any = first.is_some();
-    first.into_iter().for_each(|scheduled| scheduled.run(ev));
-    any
+    let Some(scheduled) = first else { return false };
+    scheduled.run(ev);
+    true
 }
 
 enum Timers {

@@ -57,6 +57,8 @@ struct Inner<H: ?Sized> {
     close_fn: RefCell<Option<CloseFn>>,
     freed: Cell<bool>,
     standing: Cell<Standing>,
+    /// Its handler is not called again.
+    dismissed: Cell<bool>,
     handler: H,
 }
 
@@ -70,17 +72,17 @@ enum Standing {
 }
 
 trait Call {
-    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags);
-    fn dismiss(&self);
+    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, fde: &FdRef, flags: FdFlags);
+    fn dismiss(&self, dismissed: &Cell<bool>);
 }
 
 impl<F: Fn(&ContextRef, &FdRef, FdFlags) + 'static> Call for Slot<F> {
-    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags) {
-        Slot::call(self, |handler| handler(ev, fde, flags));
+    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, fde: &FdRef, flags: FdFlags) {
+        Slot::call(self, dismissed, |handler| handler(ev, fde, flags));
     }
 
-    fn dismiss(&self) {
-        Slot::dismiss(self);
+    fn dismiss(&self, dismissed: &Cell<bool>) {
+        Slot::dismiss(self, dismissed);
     }
 }
 
@@ -174,6 +176,7 @@ impl ContextRef {
             close_fn: RefCell::new(None),
             freed: Cell::new(false),
             standing: Cell::new(standing),
+            dismissed: Cell::new(false),
             handler: Slot::new(handler),
         })));
         let added = if number < 0 {
@@ -320,9 +323,9 @@ impl FdRef {
     /// Runs the handler for a readiness that the turn has picked.
     pub(crate) fn run(&self, ev: &ContextRef, flags: FdFlags) {
         if self.is_internal() {
-            self.0.handler.call(ev, self, flags);
+            self.0.handler.call(&self.0.dismissed, ev, self, flags);
         } else {
-            ev.handle(Traced::Fd(self), || self.0.handler.call(ev, self, flags));
+            ev.handle(Traced::Fd(self), || self.0.handler.call(&self.0.dismissed, ev, self, flags));
         }
     }
 
@@ -335,7 +338,7 @@ impl FdRef {
         if let Some(ctx) = ctx.filter(|_| self.0.standing.get() == Standing::Attached) {
             panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
         }
-        panics.catch(|| self.0.handler.dismiss());
+        panics.catch(|| self.0.handler.dismiss(&self.0.dismissed));
         panics.resume();
     }
 

@@ -7,7 +7,7 @@ use std::rc::Weak;
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
 use crate::list::{Key, List};
-use crate::reactor::Report;
+use crate::reactor::{Report, SlotKey};
 
 /// Where an event stands in the table.
 #[derive(Clone, Copy)]
@@ -97,7 +97,7 @@ impl FdSlot {
     }
 
     /// The key under which the kernel knows it.
-    pub(crate) fn key(&self, index: usize) -> Key {
-        Key::new(index, self.generation)
+    pub(crate) fn key(&self, index: usize) -> SlotKey {
+        SlotKey { index, generation: self.generation }
     }
 }

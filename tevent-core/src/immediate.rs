@@ -71,18 +71,18 @@ struct Inner<H: ?Sized> {
 }
 
 trait Call {
-    fn call(&self, ev: &ContextRef, im: &ImmediateRef);
-    fn dismiss(&self);
+    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, im: &ImmediateRef);
+    fn dismiss(&self, dismissed: &Cell<bool>);
     fn is_filled(&self) -> bool;
 }
 
 impl<F: Fn(&ContextRef, &ImmediateRef) + 'static> Call for Slot<F> {
-    fn call(&self, ev: &ContextRef, im: &ImmediateRef) {
-        Slot::call(self, |handler| handler(ev, im));
+    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, im: &ImmediateRef) {
+        Slot::call(self, dismissed, |handler| handler(ev, im));
     }
 
-    fn dismiss(&self) {
-        Slot::dismiss(self);
+    fn dismiss(&self, dismissed: &Cell<bool>) {
+        Slot::dismiss(self, dismissed);
     }
 
     fn is_filled(&self) -> bool {
@@ -140,7 +140,7 @@ impl Drop for Immediate {
         self.0.0.freed.set(true);
         let mut panics = Panics::default();
         panics.catch(|| self.0.leave());
-        panics.catch(|| self.0.0.handler.dismiss());
+        panics.catch(|| self.0.0.handler.dismiss(&self.0.0.freed));
         panics.resume();
     }
 }
@@ -245,7 +245,7 @@ impl ImmediateRef {
             // Whoever was told that it runs now may have freed, cancelled or scheduled it.
             once if !self.is_running() => bounded_drop(once),
             Some(handler) => handler(ev, self),
-            None => self.0.handler.call(ev, self),
+            None => self.0.handler.call(&self.0.freed, ev, self),
         };
         if self.0.internal.get() {
             call();
@@ -273,7 +273,7 @@ impl ImmediateRef {
     }
 
     fn enlist(&self, ev: &ContextRef, once: Option<Once>) {
-        let Some(once) = self.moved_to_back(ev, once) else { return };
+        let Err(once) = self.move_to_back(ev, once) else { return };
         self.leave();
         // It may have been inert all the time; and whoever was told that it has left may have freed it, or the context, or
         // have scheduled it.
@@ -290,10 +290,10 @@ impl ImmediateRef {
 
     /// The short way, for one that is on this list already and of which nobody has to be told. Otherwise what it was to be
     /// scheduled with is given back.
-    fn moved_to_back(&self, ev: &ContextRef, once: Option<Once>) -> Option<Option<Once>> {
+    fn move_to_back(&self, ev: &ContextRef, once: Option<Once>) -> Result<(), Option<Once>> {
         let on_this_list = |(on, key): &(ContextRef, Key)| (on == ev).then_some(*key);
         let key = look(&self.0.attached, on_this_list).flatten();
-        let Some(key) = key.filter(|_| self.0.listed.get() && !ev.trace().is_on()) else { return Some(once) };
+        let Some(key) = key.filter(|_| self.0.listed.get() && !ev.trace().is_on()) else { return Err(once) };
         let old = {
             let mut immediates = ev.immediates().borrow_mut();
             immediates.move_to_back(key);
@@ -303,7 +303,7 @@ impl ImmediateRef {
             }
         };
         bounded_drop(old);
-        None
+        Ok(())
     }
 
     /// Off the list, and detached.

@@ -4,6 +4,7 @@
 //! working size no operation allocates, and each is O(1).
 
 use std::mem;
+use std::num::NonZeroU32;
 
 use slab::Slab;
 
@@ -11,19 +12,16 @@ use slab::Slab;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     index: u32,
-    pub(crate) generation: u32,
+    /// Never 0, so that no `Option` of a key takes more room.
+    generation: NonZeroU32,
 }
 
 impl Key {
     /// # Panics
     /// When there are more than 2³² − 2 at a time.
-    pub(crate) fn new(index: usize, generation: u32) -> Self {
+    fn new(index: usize, generation: NonZeroU32) -> Self {
         let index = u32::try_from(index).ok().filter(|index| *index != NOBODY);
         Key { index: index.expect("more values at a time than a key can tell apart"), generation }
-    }
-
-    pub(crate) fn index(self) -> usize {
-        self.index as usize
     }
 }
 
@@ -33,7 +31,7 @@ const NOBODY: u32 = u32::MAX;
 #[derive(Debug)]
 struct Node<T> {
     value: T,
-    generation: u32,
+    generation: NonZeroU32,
     before: u32,
     after: u32,
 }
@@ -43,12 +41,12 @@ pub(crate) struct List<T> {
     nodes: Slab<Node<T>>,
     front: u32,
     back: u32,
-    births: u32,
+    births: NonZeroU32,
 }
 
 impl<T> List<T> {
     pub(crate) const fn new() -> Self {
-        List { nodes: Slab::new(), front: NOBODY, back: NOBODY, births: 0 }
+        List { nodes: Slab::new(), front: NOBODY, back: NOBODY, births: NonZeroU32::MIN }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -60,7 +58,7 @@ impl<T> List<T> {
     }
 
     pub(crate) fn push_back(&mut self, value: T) -> Key {
-        self.births = self.births.wrapping_add(1);
+        self.births = self.births.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let generation = self.births;
         let key = Key::new(self.nodes.vacant_key(), generation);
         self.nodes.insert(Node { value, generation, before: NOBODY, after: NOBODY });

@@ -6,6 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::panic;
 use std::sync::{Mutex, PoisonError};
 
+use crate::sys::place::{Given, Place};
+
 /// A place in source text: the file and the line.
 ///
 /// Every event and request remembers the place of the call that created it, and a request the place of
@@ -23,15 +25,8 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Clone, Copy)]
 pub struct Location(Place);
 
-/// Two words: every event and request has one or two.
-#[derive(Clone, Copy)]
-enum Place {
-    Rust(&'static panic::Location<'static>),
-    Given(&'static (&'static str, u32)),
-}
-
 /// The places that were given by hand, each once. They are parts of a program's text, so there is an end to them.
-static GIVEN: Mutex<BTreeSet<&'static (&'static str, u32)>> = Mutex::new(BTreeSet::new());
+static GIVEN: Mutex<BTreeSet<&'static Given>> = Mutex::new(BTreeSet::new());
 
 impl Location {
     /// A place given by hand. It is remembered as long as the process lives, once however often it is given.
@@ -47,32 +42,26 @@ impl Location {
             given.insert(place);
             place
         });
-        Location(Place::Given(place))
+        Location(Place::given(place))
     }
 
     /// The place of the caller, by the rules of `#[track_caller]`.
     #[must_use]
     #[track_caller]
     pub fn caller() -> Self {
-        Location(Place::Rust(panic::Location::caller()))
+        Location(Place::of_rust(panic::Location::caller()))
     }
 
     /// The file, as the compiler names it.
     #[must_use]
-    pub const fn file(&self) -> &'static str {
-        match self.0 {
-            Place::Rust(place) => place.file(),
-            Place::Given(place) => place.0,
-        }
+    pub fn file(&self) -> &'static str {
+        self.0.parts().0
     }
 
     /// The line, counted from 1.
     #[must_use]
-    pub const fn line(&self) -> u32 {
-        match self.0 {
-            Place::Rust(place) => place.line(),
-            Place::Given(place) => place.1,
-        }
+    pub fn line(&self) -> u32 {
+        self.0.parts().1
     }
 }
 
@@ -108,17 +97,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_place_is_remembered_once() {
+    fn the_same_place_given_twice_is_remembered_once() {
+        let before = GIVEN.lock().map(|given| given.len()).unwrap_or_default();
         let (one, other) = (Location::new("a.c", 1), Location::new("a.c", 1));
-        assert!(
-            matches!((one.0, other.0), (Place::Given(one), Place::Given(other)) if std::ptr::eq(one, other))
-        );
+        assert_eq!((one, one.file(), one.line()), (other, "a.c", 1));
         assert_ne!(one, Location::new("a.c", 2));
+        assert_eq!(GIVEN.lock().map(|given| given.len()).unwrap_or_default(), before + 2);
     }
 
     #[test]
-    fn it_takes_two_words() {
-        assert_eq!(size_of::<Location>(), 2 * size_of::<usize>());
-        assert_eq!(size_of::<Option<Location>>(), 2 * size_of::<usize>());
+    fn it_takes_one_word() {
+        assert_eq!(size_of::<Option<Location>>(), size_of::<usize>());
+        assert_eq!(Location::caller().line(), line!());
     }
 }

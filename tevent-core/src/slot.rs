@@ -6,10 +6,9 @@ use crate::stack::bounded_drop;
 
 /// Holds a handler that is called under a shared borrow, so that a nested turn may enter it again, and that
 /// can be dismissed at any moment: at once when it is idle, otherwise when its outermost call returns.
-pub(crate) struct Slot<F> {
-    handler: RefCell<Option<F>>,
-    dismissed: Cell<bool>,
-}
+///
+/// Whether it was dismissed stands among the flags of the event, where it takes no room.
+pub(crate) struct Slot<F>(RefCell<Option<F>>);
 
 impl<F: 'static> Slot<F> {
     pub(crate) const fn new(handler: F) -> Self {
@@ -17,34 +16,34 @@ impl<F: 'static> Slot<F> {
     }
 
     pub(crate) const fn from_option(handler: Option<F>) -> Self {
-        Slot { handler: RefCell::new(handler), dismissed: Cell::new(false) }
+        Slot(RefCell::new(handler))
     }
 
-    /// Whether there is a handler that may still be called.
+    /// Whether there is a handler.
     pub(crate) fn is_filled(&self) -> bool {
-        !self.dismissed.get() && self.handler.borrow().is_some()
+        self.0.borrow().is_some()
     }
 
-    pub(crate) fn call(&self, run: impl FnOnce(&F)) {
-        if self.dismissed.get() {
+    pub(crate) fn call(&self, dismissed: &Cell<bool>, run: impl FnOnce(&F)) {
+        if dismissed.get() {
             return;
         }
         // Dropped in the reverse order: first the borrow, then `_after` looks whether it was the last.
-        let _after = DropIfDismissed(self);
-        let handler: Ref<'_, Option<F>> = self.handler.borrow();
+        let _after = DropIfDismissed(self, dismissed);
+        let handler: Ref<'_, Option<F>> = self.0.borrow();
         if let Some(handler) = &*handler {
             run(handler);
         }
     }
 
     /// No call begins after this. The handler is dropped now, or when its running call returns.
-    pub(crate) fn dismiss(&self) {
-        self.dismissed.set(true);
+    pub(crate) fn dismiss(&self, dismissed: &Cell<bool>) {
+        dismissed.set(true);
         self.drop_if_idle();
     }
 
     fn drop_if_idle(&self) {
-        let handler = match self.handler.try_borrow_mut() {
+        let handler = match self.0.try_borrow_mut() {
             Ok(mut handler) => handler.take(),
             Err(_running) => return,
         };
@@ -53,11 +52,11 @@ impl<F: 'static> Slot<F> {
     }
 }
 
-struct DropIfDismissed<'a, F: 'static>(&'a Slot<F>);
+struct DropIfDismissed<'a, F: 'static>(&'a Slot<F>, &'a Cell<bool>);
 
 impl<F: 'static> Drop for DropIfDismissed<'_, F> {
     fn drop(&mut self) {
-        if self.0.dismissed.get() {
+        if self.1.get() {
             self.0.drop_if_idle();
         }
     }

@@ -1,12 +1,13 @@
 //! Timer events (TIMER): one shot, in the order of their deadlines.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
+use crate::look::look;
 use crate::panics::Panics;
 use crate::slot::Slot;
 use crate::timer_queue::{Due, TimerKey};
@@ -89,7 +90,7 @@ event_ref!(Timer, TimerRef, "tevent_timer_set_tag", "tevent_timer_get_tag");
 struct Inner<H: ?Sized> {
     base: EventBase,
     /// `None` once it is freed or spent, or its context is gone.
-    ctx: RefCell<Option<ContextRef>>,
+    ctx: Cell<Option<ContextRef>>,
     key: Cell<Option<TimerKey>>,
     /// Told to traces as attached.
     attached: Cell<bool>,
@@ -97,21 +98,23 @@ struct Inner<H: ?Sized> {
     internal: bool,
     /// How many calls of the handler stand on the stack: more than one by nesting.
     running: Cell<u32>,
+    /// Its handler is not called again.
+    dismissed: Cell<bool>,
     handler: H,
 }
 
 trait Call {
-    fn call(&self, ev: &ContextRef, te: &TimerRef, now: Option<Instant>);
-    fn dismiss(&self);
+    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, te: &TimerRef, now: Option<Instant>);
+    fn dismiss(&self, dismissed: &Cell<bool>);
 }
 
 impl<F: Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static> Call for Slot<F> {
-    fn call(&self, ev: &ContextRef, te: &TimerRef, now: Option<Instant>) {
-        Slot::call(self, |handler| handler(ev, te, now));
+    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, te: &TimerRef, now: Option<Instant>) {
+        Slot::call(self, dismissed, |handler| handler(ev, te, now));
     }
 
-    fn dismiss(&self) {
-        Slot::dismiss(self);
+    fn dismiss(&self, dismissed: &Cell<bool>) {
+        Slot::dismiss(self, dismissed);
     }
 }
 
@@ -175,18 +178,19 @@ impl ContextRef {
     ) -> Timer {
         let te = TimerRef(Rc::new(Inner {
             base: EventBase::new(),
-            ctx: RefCell::new(None),
+            ctx: Cell::new(None),
             key: Cell::new(None),
             attached: Cell::new(false),
             internal,
             running: Cell::new(0),
+            dismissed: Cell::new(false),
             handler: Slot::new(handler),
         }));
         let te = Timer(te);
         if self.is_freed() {
-            te.0.0.handler.dismiss();
+            te.0.0.handler.dismiss(&te.0.0.dismissed);
         } else {
-            *te.0.0.ctx.borrow_mut() = Some(self.clone());
+            te.0.0.ctx.set(Some(self.clone()));
             te.update(when);
         }
         te
@@ -228,11 +232,10 @@ impl TimerRef {
     #[doc(alias = "tevent_update_timer")]
     pub fn update(&self, when: impl Into<When>) -> bool {
         let when = when.into();
-        let ctx = self.0.ctx.borrow().clone();
-        let Some(ev) = ctx else { return false };
+        let Some(ev) = look(&self.0.ctx, Clone::clone) else { return false };
         self.tell_detached(&ev);
         // Looked at here, because whoever is told may have freed it, or the context.
-        if ev.is_freed() || self.0.ctx.borrow().is_none() {
+        if ev.is_freed() || look(&self.0.ctx, |_ev| ()).is_none() {
             return false;
         }
         let due = when.due(&ev);
@@ -274,8 +277,8 @@ impl TimerRef {
     /// ```
     #[must_use]
     pub fn due(&self) -> Option<When> {
-        let ctx = self.0.ctx.borrow();
-        let due = ctx.as_ref()?.timers().borrow().due(self.0.key.get()?)?;
+        let key = self.0.key.get()?;
+        let due = look(&self.0.ctx, |ev| ev.timers().borrow().due(key))??;
         Some(due.map_or(When::Zero, When::At))
     }
 
@@ -285,9 +288,9 @@ impl TimerRef {
         self.0.running.set(self.0.running.get() + 1);
         let _after = SpendUnlessRearmed(self);
         if self.0.internal {
-            self.0.handler.call(ev, self, now);
+            self.0.handler.call(&self.0.dismissed, ev, self, now);
         } else {
-            ev.handle(Traced::Timer(self), || self.0.handler.call(ev, self, now));
+            ev.handle(Traced::Timer(self), || self.0.handler.call(&self.0.dismissed, ev, self, now));
         }
     }
 
@@ -313,7 +316,7 @@ impl TimerRef {
             }
             panics.catch(|| self.tell_detached(&ev));
         }
-        panics.catch(|| self.0.handler.dismiss());
+        panics.catch(|| self.0.handler.dismiss(&self.0.dismissed));
         panics.resume();
     }
 }

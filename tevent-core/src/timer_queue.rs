@@ -4,6 +4,7 @@
 //! O(log n) and without allocation (TIMER-7). Equal deadlines keep the order they were given in: each
 //! insert and each update takes the next number.
 
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use slab::Slab;
@@ -11,19 +12,19 @@ use slab::Slab;
 /// When something is due. `None` is the zero time, before all others (TIMER-2).
 pub(crate) type Due = Option<Instant>;
 
-/// Names one entry. The number is the entry's first, so a key that outlived its entry is a miss.
+/// Names one entry. The generation makes a key that outlived its entry a miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerKey {
-    index: usize,
-    birth: u64,
+    index: u32,
+    generation: NonZeroU32,
 }
 
 #[derive(Debug)]
 struct Entry<T> {
     value: T,
-    birth: u64,
+    generation: NonZeroU32,
     /// Where in the heap.
-    at: usize,
+    at: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,13 +36,15 @@ struct Rank {
 #[derive(Debug)]
 pub(crate) struct TimerQueue<T> {
     entries: Slab<Entry<T>>,
-    heap: Vec<(Rank, usize)>,
+    /// Each with the index of its entry.
+    heap: Vec<(Rank, u32)>,
     numbers: u64,
+    births: NonZeroU32,
 }
 
 impl<T> TimerQueue<T> {
     pub(crate) const fn new() -> Self {
-        TimerQueue { entries: Slab::new(), heap: Vec::new(), numbers: 0 }
+        TimerQueue { entries: Slab::new(), heap: Vec::new(), numbers: 0, births: NonZeroU32::MIN }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -62,14 +65,17 @@ impl<T> TimerQueue<T> {
         self.place(key) == Some(0)
     }
 
+    /// # Panics
+    /// When there are more than 2³² at a time.
     pub(crate) fn insert(&mut self, due: Due, value: T) -> TimerKey {
         let rank = self.next_rank(due);
         let at = self.heap.len();
-        let birth = rank.number;
-        let index = self.entries.insert(Entry { value, birth, at });
+        self.births = self.births.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        let generation = self.births;
+        let index = short(self.entries.insert(Entry { value, generation, at: short(at) }));
         self.heap.push((rank, index));
         self.rise(at);
-        TimerKey { index, birth }
+        TimerKey { index, generation }
     }
 
     /// Moves an entry to a new deadline, behind its equals (TIMER-4). False if it has left already.
@@ -107,8 +113,8 @@ impl<T> TimerQueue<T> {
     }
 
     fn place(&self, key: TimerKey) -> Option<usize> {
-        let entry = self.entries.get(key.index)?;
-        (entry.birth == key.birth).then_some(entry.at)
+        let entry = self.entries.get(key.index as usize)?;
+        (entry.generation == key.generation).then_some(entry.at as usize)
     }
 
     fn remove_at(&mut self, at: usize) -> T {
@@ -116,7 +122,7 @@ impl<T> TimerQueue<T> {
         if at < self.heap.len() {
             self.settle(at);
         }
-        self.entries.remove(index).value
+        self.entries.remove(index as usize).value
     }
 
     fn settle(&mut self, at: usize) {
@@ -163,8 +169,12 @@ impl<T> TimerQueue<T> {
 
     fn note(&mut self, at: usize) {
         let (_, index) = self.heap[at];
-        self.entries[index].at = at;
+        self.entries[index as usize].at = short(at);
     }
+}
+
+fn short(index: usize) -> u32 {
+    u32::try_from(index).expect("more timers at a time than a key can tell apart")
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 
 use mio::Poll;
 
-use super::{Reactor, Report, key_of, token_of};
+use super::{Reactor, Report, SlotKey, key_of, token_of};
 use crate::fd_flags::FdFlags;
-use crate::list::Key;
 use crate::sys::epoll::{self, Change, Events};
 
 pub(crate) struct Epoll {
@@ -33,21 +32,21 @@ impl Epoll {
         Ok(poll.as_raw_fd())
     }
 
-    fn control(&self, change: Change, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+    fn control(&self, change: Change, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
         epoll::control(self.number()?, change, number, mask_of(flags), token_of(key) as u64)
     }
 }
 
 impl Reactor for Epoll {
-    fn watch(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+    fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
         self.control(Change::Add, key, number, flags)
     }
 
-    fn change(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+    fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
         self.control(Change::Modify, key, number, flags)
     }
 
-    fn forget(&mut self, key: Key, number: RawFd) -> io::Result<()> {
+    fn forget(&mut self, key: SlotKey, number: RawFd) -> io::Result<()> {
         self.control(Change::Delete, key, number, FdFlags::NONE)
     }
 

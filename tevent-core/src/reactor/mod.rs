@@ -23,16 +23,15 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use crate::fd_flags::FdFlags;
-use crate::list::Key;
 
 pub(crate) use epoll::Epoll;
 pub(crate) use rearm::Rearm;
 pub(crate) use sim::{Sim, SimClock};
 
 pub(crate) trait Reactor {
-    fn watch(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()>;
-    fn change(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()>;
-    fn forget(&mut self, key: Key, number: RawFd) -> io::Result<()>;
+    fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()>;
+    fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()>;
+    fn forget(&mut self, key: SlotKey, number: RawFd) -> io::Result<()>;
     fn reset(&mut self) -> io::Result<()>;
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()>;
     fn now(&self) -> Instant;
@@ -47,7 +46,7 @@ pub(crate) trait Reactor {
 /// One number that is ready.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
-    pub(crate) key: Key,
+    pub(crate) key: SlotKey,
     /// What events on the number may be told. Hang-up, error and half-close stand in it as READ and ERROR.
     pub(crate) ready: FdFlags,
     /// Hang-up or error: events that ask WRITE alone are not told (FD-6).
@@ -58,22 +57,29 @@ pub(crate) struct Report {
 
 impl Report {
     /// `plain` is what can be read and written; a half-close, hang-up or error stands in the report as READ and ERROR.
-    fn new(key: Key, plain: FdFlags, half_closed: bool, failed: bool) -> Self {
+    fn new(key: SlotKey, plain: FdFlags, half_closed: bool, failed: bool) -> Self {
         let ended = (FdFlags::READ | FdFlags::ERROR).when(half_closed || failed);
         Report { key, ready: plain | ended, failed, not_open: false }
     }
 }
 
-/// A key as the number that the kernel hands back. The index stands in the lower half.
-fn token_of(key: Key) -> usize {
-    debug_assert!(key.index() >> HALF == 0, "more fd numbers than a token can tell apart");
-    key.index() | (key.generation as usize) << HALF
+/// Names what is known of one fd number. The generation makes a key of a number that has become another file a miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotKey {
+    pub(crate) index: usize,
+    pub(crate) generation: u32,
 }
 
-fn key_of(token: usize) -> Key {
+/// A key as the number that the kernel hands back. The index stands in the lower half.
+fn token_of(key: SlotKey) -> usize {
+    debug_assert!(key.index >> HALF == 0, "more fd numbers than a token can tell apart");
+    key.index | (key.generation as usize) << HALF
+}
+
+fn key_of(token: usize) -> SlotKey {
     let mask = (1 << HALF) - 1;
     // The upper half of a usize fits into 32 bits.
-    Key::new(token & mask, u32::try_from(token >> HALF).unwrap_or(u32::MAX))
+    SlotKey { index: token & mask, generation: u32::try_from(token >> HALF).unwrap_or(u32::MAX) }
 }
 
 /// The generation after this one, among as many as a token has room for.

@@ -12,9 +12,8 @@ use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 
-use super::{Reactor, Report, key_of, token_of};
+use super::{Reactor, Report, SlotKey, key_of, token_of};
 use crate::fd_flags::FdFlags;
-use crate::list::Key;
 
 pub(crate) struct Rearm {
     /// `None` when a new one could not be made: an epoll object of the parent process is never kept.
@@ -23,12 +22,12 @@ pub(crate) struct Rearm {
     /// What is watched, at the index of its key.
     watched: Vec<Option<Watched>>,
     /// Reported since they were last armed.
-    spent: Vec<Key>,
+    spent: Vec<SlotKey>,
 }
 
 #[derive(Clone, Copy)]
 struct Watched {
-    key: Key,
+    key: SlotKey,
     number: RawFd,
     flags: FdFlags,
 }
@@ -47,17 +46,17 @@ impl Rearm {
         Ok(self.poll.as_ref().ok_or_else(no_room)?.registry())
     }
 
-    fn note(&mut self, key: Key, watched: Option<Watched>) {
-        if self.watched.len() <= key.index() {
-            self.watched.resize(key.index() + 1, None);
+    fn note(&mut self, key: SlotKey, watched: Option<Watched>) {
+        if self.watched.len() <= key.index {
+            self.watched.resize(key.index + 1, None);
         }
-        self.watched[key.index()] = watched;
+        self.watched[key.index] = watched;
     }
 
     fn arm_again(&mut self) {
         let Some(poll) = &self.poll else { return };
         for key in self.spent.drain(..) {
-            let Some(Some(watched)) = self.watched.get(key.index()).copied() else { continue };
+            let Some(Some(watched)) = self.watched.get(key.index).copied() else { continue };
             if watched.key == key {
                 let token = Token(token_of(key));
                 let interest = interest_of(watched.flags);
@@ -73,21 +72,21 @@ fn no_room() -> io::Error {
 }
 
 impl Reactor for Rearm {
-    fn watch(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+    fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
         let (token, interest) = (Token(token_of(key)), interest_of(flags));
         self.registry()?.register(&mut SourceFd(&number), token, interest)?;
         self.note(key, Some(Watched { key, number, flags }));
         Ok(())
     }
 
-    fn change(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+    fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
         let (token, interest) = (Token(token_of(key)), interest_of(flags));
         self.registry()?.reregister(&mut SourceFd(&number), token, interest)?;
         self.note(key, Some(Watched { key, number, flags }));
         Ok(())
     }
 
-    fn forget(&mut self, key: Key, number: RawFd) -> io::Result<()> {
+    fn forget(&mut self, key: SlotKey, number: RawFd) -> io::Result<()> {
         self.note(key, None);
         self.registry()?.deregister(&mut SourceFd(&number))
     }
@@ -107,7 +106,7 @@ impl Reactor for Rearm {
         poll.poll(&mut self.events, timeout)?;
         for event in &self.events {
             let report = report_of(event);
-            let watched = self.watched.get(report.key.index()).copied().flatten();
+            let watched = self.watched.get(report.key.index).copied().flatten();
             match watched.filter(|watched| watched.key == report.key) {
                 // READ stands in for the interest in errors alone that mio lacks. What only the stand-in
                 // asked for is not passed on and not armed again: it would be reported for ever.

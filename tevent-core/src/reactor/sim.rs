@@ -10,9 +10,8 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{Reactor, Report};
+use super::{Reactor, Report, SlotKey};
 use crate::fd_flags::FdFlags;
-use crate::list::Key;
 use crate::sys::poll::{self, PollFd};
 
 /// The virtual clock, shared by the backend and the context that can set it.
@@ -70,7 +69,7 @@ pub(crate) struct Sim {
 
 #[derive(Clone, Copy)]
 struct Watched {
-    key: Key,
+    key: SlotKey,
     number: RawFd,
     flags: FdFlags,
 }
@@ -128,21 +127,21 @@ impl Sim {
 }
 
 impl Reactor for Sim {
-    fn watch(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+    fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
         check_open(number)?;
         let at = self.draw(self.order.len() + 1);
         self.order.insert(at, Watched { key, number, flags });
         Ok(())
     }
 
-    fn change(&mut self, key: Key, number: RawFd, flags: FdFlags) -> io::Result<()> {
+    fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
         check_open(number)?;
         let at = self.place(number)?;
         self.order[at] = Watched { key, number, flags };
         Ok(())
     }
 
-    fn forget(&mut self, _key: Key, number: RawFd) -> io::Result<()> {
+    fn forget(&mut self, _key: SlotKey, number: RawFd) -> io::Result<()> {
         let at = self.place(number)?;
         self.order.remove(at);
         Ok(())
@@ -206,7 +205,7 @@ fn mask_of(flags: FdFlags) -> i16 {
     mask
 }
 
-fn report_of(key: Key, mask: i16) -> Report {
+fn report_of(key: SlotKey, mask: i16) -> Report {
     let has = |bit: i16| mask & bit != 0;
     let plain = FdFlags::READ.when(has(libc::POLLIN)) | FdFlags::WRITE.when(has(libc::POLLOUT));
     let report = Report::new(key, plain, has(libc::POLLRDHUP), has(libc::POLLHUP) || has(libc::POLLERR));

@@ -4,6 +4,8 @@
 use std::any::type_name;
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem::needs_drop;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use super::named::{Named, Plain};
@@ -22,6 +24,43 @@ pub(super) trait Callback<S: 'static> {
 
     /// By `notify_callback`, by `post` and by the finish. One that takes the sub-request by value runs once.
     fn runs_again(&self) -> bool;
+}
+
+/// A callback that may be called while it is called, and be replaced by itself.
+pub(super) enum Shared<S: 'static> {
+    /// One that captures nothing, and so takes no room and needs no drop.
+    Nowhere(&'static dyn Callback<S>),
+    Counted(Rc<dyn Callback<S>>),
+}
+
+impl<S: 'static> Shared<S> {
+    pub(super) fn new<C: Callback<S> + 'static>(callback: C) -> Self {
+        if size_of::<C>() == 0 && !needs_drop::<C>() {
+            Shared::Nowhere(Box::leak(Box::new(callback)))
+        } else {
+            Shared::Counted(Rc::new(callback))
+        }
+    }
+}
+
+impl<S: 'static> Clone for Shared<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Shared::Nowhere(callback) => Shared::Nowhere(*callback),
+            Shared::Counted(callback) => Shared::Counted(Rc::clone(callback)),
+        }
+    }
+}
+
+impl<S: 'static> Deref for Shared<S> {
+    type Target = dyn Callback<S>;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Shared::Nowhere(callback) => *callback,
+            Shared::Counted(callback) => &**callback,
+        }
+    }
 }
 
 impl<S: 'static, F: Fn(&ReqRef<S>)> Callback<S> for Plain<F> {
@@ -96,7 +135,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "_tevent_req_set_callback")]
     #[doc(alias = "tevent_req_fn")]
     pub fn set_callback(&self, callback: impl Fn(&ReqRef<S>) + 'static) {
-        self.replace_callback(Rc::new(Plain(callback)));
+        self.replace_callback(Shared::new(Plain(callback)));
     }
 
     /// Takes the callback off; nobody is called any more.
@@ -177,18 +216,18 @@ impl<S: 'static> ReqRef<S> {
         if self.state() == ReqState::Received {
             return;
         }
-        self.know(ev);
         self.0.unpost();
+        self.know(ev);
         if !ev.is_freed() {
             let key = ev.immediates().borrow_mut().push_back(Scheduled::Posted(Rc::clone(&self.0) as _));
-            self.0.posted.set(Some((ev.clone(), key)));
+            self.0.posted.set(Some(key));
             ev.is_due_earlier();
         }
     }
 
     /// Its turn has come.
     pub(super) fn call_posted(&self) {
-        self.known().forget_post();
+        self.0.posted.set(None);
         // As in C, where a posted callback is a finish in the state that the request is in.
         self.reset_endtime();
         self.notify_callback();
@@ -306,7 +345,7 @@ impl<S: 'static> ReqRef<S> {
         }
         let Some(callback) = self.0.callback.take() else { return };
         if callback.runs_again() {
-            self.0.callback.set(Some(Rc::clone(&callback)));
+            self.0.callback.set(Some(callback.clone()));
         }
         call_flow::of_request(self.known(), CallFlowEvent::NotifyCallback, Some(callback.name()));
         call_flow::within_parent(self.known(), || callback.call(self));
@@ -319,7 +358,7 @@ impl<S: 'static> ReqRef<S> {
         bounded_drop(self.0.callback.take());
     }
 
-    pub(super) fn replace_callback(&self, callback: Rc<dyn Callback<S>>) {
+    pub(super) fn replace_callback(&self, callback: Shared<S>) {
         let unused = if self.state() == ReqState::Received {
             Some(callback)
         } else {

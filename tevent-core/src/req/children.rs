@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::callback::Once;
+use super::callback::{Once, Shared};
 use super::{Req, ReqRef, ReqState};
 use crate::children::{ChildRef, Children};
 use crate::context::ContextRef;
@@ -157,7 +157,7 @@ impl<S: 'static> ReqRef<S> {
                 }
             });
         };
-        subreq.replace_callback(Rc::new(Once::new(deliver, name)));
+        subreq.replace_callback(Shared::new(Once::new(deliver, name)));
         let subreq = self.of_state().keep(subreq);
         self.adopt(&subreq);
         let own_context = self.known_context();
@@ -279,7 +279,7 @@ impl ContextRef {
                 callback(&ctx, req);
             }
         };
-        req.replace_callback(Rc::new(Once::new(deliver, name)));
+        req.replace_callback(Shared::new(Once::new(deliver, name)));
         let req = self.keep(req);
         if req.known_context().is_none() {
             req.know(self);

@@ -73,8 +73,7 @@ impl<S: 'static> Known for Inner<S> {
     }
 
     fn forget_post(&self) {
-        let old = self.posted.take();
-        drop(old);
+        self.posted.set(None);
     }
 
     fn outcome(&self) -> (ReqState, u64) {
@@ -122,8 +121,9 @@ impl<S: 'static> Inner<S> {
 
     /// Its callback is not posted any more.
     pub(super) fn unpost(&self) {
-        if let Some((ev, key)) = self.posted.take() {
-            let posted = ev.immediates().borrow_mut().remove(key);
+        if let Some(key) = self.posted.take() {
+            let remove = |known: &Acquaintance| known.ev.immediates().borrow_mut().remove(key);
+            let posted = look(&self.ev, remove);
             drop(posted);
         }
     }
@@ -162,7 +162,8 @@ impl<S: 'static> ReqRef<S> {
     /// Remembers the context, and is remembered by it.
     pub(crate) fn know(&self, ev: &ContextRef) {
         let known = look(&self.0.ev, |known| known.ev == *ev) == Some(true);
-        if !known && !self.is_freed() {
+        // Whoever it is posted on calls back; the others can wait.
+        if !known && !self.is_freed() && self.0.posted.get().is_none() {
             let key = ev.requests().borrow_mut().push_back(self.weak());
             let old = self.0.ev.replace(Some(Acquaintance { ev: ev.clone(), key }));
             drop(old);

@@ -22,7 +22,7 @@ use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
 use crate::list::Key;
 use crate::location::Location;
-use callback::Callback;
+use callback::Shared;
 use cell::StateCell;
 use known::Acquaintance;
 use rare::Rare;
@@ -100,13 +100,13 @@ struct Inner<S: 'static> {
     received: Cell<bool>,
     /// The latest state that cleanup ran for (REQ-3).
     cleaned: Cell<ReqState>,
-    /// The context that this request was last told of, for a callback that has to be posted.
+    /// The context that this request was last told of; while its callback is posted, the one that it is posted on.
     ev: Cell<Option<Acquaintance>>,
-    /// Its place among the immediates, while its callback is posted.
-    posted: Cell<Option<(ContextRef, Key)>>,
+    /// Its place among the immediates of that context, while its callback is posted.
+    posted: Cell<Option<Key>>,
     /// What goes with the state, at `received`: events and sub-requests.
     of_state: OnceCell<Rc<Children>>,
-    callback: Cell<Option<Rc<dyn Callback<S>>>>,
+    callback: Cell<Option<Shared<S>>>,
     rare: OnceCell<Box<Rare<S>>>,
     state: StateCell<S>,
 }

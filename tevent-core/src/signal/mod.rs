@@ -6,7 +6,7 @@ mod info;
 mod pending;
 mod ring;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -46,21 +46,23 @@ struct Inner<H: ?Sized> {
     flags: SignalFlags,
     /// `None` once it is freed, or its context is gone.
     listed: RefCell<Option<(ContextRef, Key)>>,
+    /// Its handler is not called again.
+    dismissed: Cell<bool>,
     handler: H,
 }
 
 trait Call {
-    fn call(&self, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery);
-    fn dismiss(&self);
+    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery);
+    fn dismiss(&self, dismissed: &Cell<bool>);
 }
 
 impl<F: Fn(&ContextRef, &SignalRef, SignalDelivery) + 'static> Call for Slot<F> {
-    fn call(&self, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery) {
-        Slot::call(self, |handler| handler(ev, se, delivery));
+    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery) {
+        Slot::call(self, dismissed, |handler| handler(ev, se, delivery));
     }
 
-    fn dismiss(&self) {
-        Slot::dismiss(self);
+    fn dismiss(&self, dismissed: &Cell<bool>) {
+        Slot::dismiss(self, dismissed);
     }
 }
 
@@ -149,6 +151,7 @@ impl ContextRef {
             signal,
             flags,
             listed: RefCell::new(None),
+            dismissed: Cell::new(false),
             handler: Slot::new(handler),
         })));
         let added = if self.is_freed() {
@@ -203,7 +206,7 @@ impl SignalRef {
             return false;
         }
         let _after = EndIfOneShot(self);
-        ev.handle(Traced::Signal(self), || self.0.handler.call(ev, self, delivery));
+        ev.handle(Traced::Signal(self), || self.0.handler.call(&self.0.dismissed, ev, self, delivery));
         true
     }
 
@@ -222,7 +225,7 @@ impl SignalRef {
         if let Some((ev, _key)) = listed {
             panics.catch(|| ev.tell(Traced::Signal(self), EventTracePoint::Detach));
         }
-        panics.catch(|| self.0.handler.dismiss());
+        panics.catch(|| self.0.handler.dismiss(&self.0.dismissed));
         panics.resume();
     }
 }

@@ -1,4 +1,4 @@
-//! The only unsafe code: system calls that no dependency offers in a safe form.
+//! The only unsafe code: system calls that no dependency offers in a safe form, a value for one thread, a place in one word.
 
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
@@ -6,6 +6,7 @@ pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod own_thread;
+pub(crate) mod place;
 pub(crate) mod poll;
 pub(crate) mod sigaction;
 
