@@ -1,12 +1,12 @@
 //! Scheduling from other threads (THR): what they hold. The loop's side is in `threads.rs`.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 
 use crate::context::ContextRef;
-use crate::handover::Handover;
+use crate::handover::{Handover, Headcount};
 use crate::list::Key;
 use crate::location::Location;
 use crate::sys::eventfd::Bell;
@@ -25,9 +25,9 @@ pub(crate) struct Shared {
     pub(crate) handover: Handover<Item>,
     pub(crate) bell: Bell,
     /// How many handles there are.
-    handles: AtomicUsize,
+    handles: Headcount,
     /// How many [`Awaited`] there are.
-    awaited: AtomicUsize,
+    awaited: Headcount,
     /// The virtual clock of a simulated loop must not jump while there is a handle; so the loop looks again when one goes.
     simulated: bool,
     /// The process of the loop, as a count of forks.
@@ -44,8 +44,8 @@ impl Shared {
         Arc::new(Shared {
             handover: Handover::new(),
             bell,
-            handles: AtomicUsize::new(0),
-            awaited: AtomicUsize::new(0),
+            handles: Headcount::new(),
+            awaited: Headcount::new(),
             simulated,
             process: fork::generation(),
             thread: thread::current().id(),
@@ -55,12 +55,12 @@ impl Shared {
 
     /// Whether another thread can still schedule something. In a forked child there is none.
     pub(crate) fn has_handles(&self) -> bool {
-        self.process == fork::generation() && self.handles.load(Ordering::SeqCst) > 0
+        self.process == fork::generation() && self.handles.count() > 0
     }
 
     /// How many there are that `loop_wait` waits for.
     pub(crate) fn awaited(&self) -> usize {
-        self.awaited.load(Ordering::Acquire)
+        self.awaited.count()
     }
 
     pub(crate) fn be_hosted(&self) {
@@ -96,7 +96,7 @@ pub(crate) struct Awaited(Arc<Shared>);
 
 impl Awaited {
     fn new(shared: &Arc<Shared>) -> Self {
-        shared.awaited.fetch_add(1, Ordering::Relaxed);
+        shared.awaited.enter();
         Awaited(Arc::clone(shared))
     }
 }
@@ -109,7 +109,7 @@ impl Clone for Awaited {
 
 impl Drop for Awaited {
     fn drop(&mut self) {
-        let last = self.0.awaited.fetch_sub(1, Ordering::Release) == 1;
+        let last = self.0.awaited.leave();
         if last && self.0.process == fork::generation() {
             // A loop that sleeps has to see it.
             self.0.ring();
@@ -143,7 +143,7 @@ impl<F> std::error::Error for ScheduleError<F> {}
 
 impl ThreadedContext {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        shared.handles.fetch_add(1, Ordering::SeqCst);
+        shared.handles.enter();
         ThreadedContext(Arc::clone(shared))
     }
 
@@ -223,7 +223,7 @@ impl Clone for ThreadedContext {
 impl Drop for ThreadedContext {
     fn drop(&mut self) {
         // Before the ring: the loop that it wakes must not count this one.
-        self.0.handles.fetch_sub(1, Ordering::SeqCst);
+        self.0.handles.leave();
         if self.0.simulated && self.0.process == fork::generation() {
             self.0.ring();
         }
