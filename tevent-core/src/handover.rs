@@ -143,6 +143,13 @@ mod exhaustive {
         }
     }
 
+    /// Every interleaving in which threads are interrupted three times at most: without a bound these take minutes.
+    fn model_of_sleep(model: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(model);
+    }
+
     fn join<T>(thread: JoinHandle<T>) -> T {
         thread.join().expect("no panic")
     }
@@ -191,7 +198,7 @@ mod exhaustive {
     /// time it has taken, at most.
     #[test]
     fn a_loop_that_falls_asleep_is_woken_for_whatever_comes() {
-        loom::model(|| {
+        model_of_sleep(|| {
             let (handover, bell) = (Arc::new(Handover::new()), Bell::new());
             let threads = [0, 1].map(|item| {
                 let (handover, bell) = (Arc::clone(&handover), Arc::clone(&bell));
@@ -220,7 +227,7 @@ mod exhaustive {
     /// the three, whoever that is, and has run it.
     #[test]
     fn a_loop_that_waits_for_the_last_to_leave_is_woken_by_it() {
-        loom::model(|| {
+        model_of_sleep(|| {
             let (handover, bell) = (Arc::new(Handover::new()), Bell::new());
             let count = Arc::new(Headcount::new());
             let threads = [true, false].map(|hands_over| {
