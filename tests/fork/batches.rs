@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use super::support::{Kind, drain, pair, run_ready, turns};
 use super::{Case, in_child};
-use tevent::{Context, FdFlags, When};
+use tevent::{Context, FdFlags, FdRef, When};
 
 const SOCKETS: usize = 64;
 /// In the handler of the how-manieth the process forks.
 const FORKS_IN: usize = 4;
 
-pub(super) const CASES: [Case; 4] = [
+pub(super) const CASES: [Case; 5] = [
     ("forked_in_a_batch_child_drops_its_context", |kind| forked_in_a_batch(kind, Child::Drops)),
+    ("forked_in_a_batch_child_frees_its_events", |kind| forked_in_a_batch(kind, Child::Frees)),
     ("forked_in_a_batch_child_turns_on", |kind| forked_in_a_batch(kind, Child::TurnsOn)),
     ("forked_in_a_batch_child_begins_anew", |kind| forked_in_a_batch(kind, Child::BeginsAnew)),
     ("forked_in_a_batch_child_only_ends", |kind| forked_in_a_batch(kind, Child::Ends)),
@@ -25,6 +26,8 @@ pub(super) const CASES: [Case; 4] = [
 #[derive(Clone, Copy)]
 enum Child {
     Drops,
+    /// All its events, then its context.
+    Frees,
     TurnsOn,
     BeginsAnew,
     Ends,
@@ -35,6 +38,7 @@ struct Batch {
     sockets: Vec<(UnixStream, UnixStream)>,
     /// How often each has reported.
     reports: RefCell<Vec<usize>>,
+    events: RefCell<Vec<FdRef>>,
     is_child: Cell<bool>,
 }
 
@@ -59,6 +63,7 @@ fn forked_in_a_batch(kind: Kind, child: Child) {
         ctx: RefCell::new(Some(ctx)),
         sockets,
         reports: RefCell::new(vec![0; SOCKETS]),
+        events: RefCell::default(),
         is_child: Cell::new(false),
     });
     batch.fill();
@@ -75,7 +80,7 @@ fn forked_in_a_batch(kind: Kind, child: Child) {
                 assert!(in_child(|| live_on(&of_all, child)));
             }
         });
-        ev.keep(fde.unwrap());
+        batch.events.borrow_mut().push(ev.keep(fde.unwrap()));
     }
     run_ready(&ev);
     assert_eq!(*batch.reports.borrow(), [1; SOCKETS], "all that was fetched is served");
@@ -91,6 +96,10 @@ fn live_on(batch: &Batch, how: Child) {
     match how {
         Child::Ends => {}
         Child::Drops => drop(batch.ctx.take()),
+        Child::Frees => {
+            batch.events.take().iter().for_each(|fde| drop(ev.take(fde)));
+            drop(batch.ctx.take());
+        }
         Child::TurnsOn => {
             // Inside of the handler, with what the parent has fetched still to come.
             run_ready(&ev);
