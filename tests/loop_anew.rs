@@ -56,7 +56,7 @@ on_every_backend! {
             };
             let (im, te) = (Immediate::empty(), RefCell::new(None));
             let (queue, req) = (Queue::create("q"), Req::create(()));
-            let begin = anew.clone();
+            let inner = anew.clone();
             let _se = match kind {
                 "immediate" => { im.schedule_with(&ctx, move |ev, _| anew(ev)); None }
                 "timer" | "late timer" => {
@@ -71,8 +71,8 @@ on_every_backend! {
                 }
                 "nested" => {
                     te.replace(Some(ctx.add_timer(When::Zero, move |ev, _, _| {
-                        let begin = begin.clone();
-                        ev.keep(Immediate::empty()).schedule_with(ev, move |ev, _| begin(ev));
+                        let inner = inner.clone();
+                        ev.keep(Immediate::empty()).schedule_with(ev, move |ev, _| inner(ev));
                         ev.loop_once().unwrap();
                         assert_eq!(ev.dump().level, 1);
                     })));

@@ -50,7 +50,9 @@ on_every_backend! {
             let of_thread = arrived.iter().filter(|item| item.0 == thread).map(|item| item.1);
             assert!(of_thread.eq(0..1000), "the order of thread {thread}");
         }
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
 
     fn thr_3_the_order_is_kept_between_two_wakeups(backend) {

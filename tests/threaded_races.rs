@@ -106,7 +106,9 @@ fn race_with_the_end(kind: Kind, per_thread: usize, moment: Moment) -> [usize; 3
         let places: Option<Vec<usize>> = fates.iter().map(place).collect();
         let places = places.expect("each has one fate");
         assert!(places.is_sorted(), "what a thread has scheduled is run in order, or not any more");
-        places.iter().for_each(|place| sums[*place] += 1);
+        for place in places {
+            sums[place] += 1;
+        }
     }
     assert_eq!(sums[0], progress.ran.load(Relaxed));
     sums
@@ -166,7 +168,9 @@ fn send(ctx: &Context, threads: usize, all: usize, ran: &Arc<AtomicUsize>) -> Ve
 }
 
 fn join(threads: Vec<JoinHandle<()>>) {
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 #[test]

@@ -163,7 +163,9 @@ fn forked_while_threads_schedule_the_child_never_waits_for_their_lock(kind: Kind
         }));
     }
     end.store(true, Ordering::Relaxed);
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     run_ready(&scene.ctx);
     // And the immediate of the scene.
     assert_eq!(scene.ctx.stats().handled.immediates, 1 + sent.load(Ordering::Relaxed) as u64);
