@@ -1,6 +1,10 @@
 //! The call flow of requests (TRACE-4), on every backend.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
+#![allow(
+    clippy::items_after_statements,
+    reason = "functions whose names are told stand beside where they are set"
+)]
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! LOOP-6, the nesting hook, and LOOP-8, a new beginning.
+//! LOOP-6, the nesting hook, and LOOP-8, a new beginning (more of it in `loop_anew.rs`).
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
@@ -10,7 +10,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use support::{CountDrop, Log, on_every_backend, pair, run_ready, turns};
-use tevent::{ContextRef, FdEvent, FdFlags, Immediate, Location, LoopError, NestingPhase, Timer, When};
+use tevent::{
+    ContextRef, FdEvent, FdFlags, Immediate, Location, LoopError, NestingPhase, Timer, When, wakeup_send,
+};
 
 /// A hook that logs level and phase.
 fn log_hook(ctx: &ContextRef, log: &Log) {
@@ -211,6 +213,24 @@ on_every_backend! {
         let new = ctx.threaded().unwrap();
         new.schedule(|_ev| ()).unwrap();
         turns(&ctx, 1);
+    }
+
+    fn loop_6_loop_wait_loop_until_and_poll_tell_where_they_were_called(backend) {
+        let ctx = backend.context();
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let into = Rc::clone(&told);
+        ctx.set_nesting_hook(move |_ev, nesting| {
+            into.borrow_mut().push((nesting.location.line(), nesting.location.file()));
+            Ok(())
+        });
+        ctx.keep(Immediate::new(|_, _| {})).schedule(&ctx);
+        let here = Location::caller().line();
+        ctx.loop_wait().unwrap();
+        let req = wakeup_send(&ctx, When::Zero);
+        req.poll(&ctx).unwrap();
+        ctx.loop_until(|| true).unwrap();
+        let lines = [1, 1, 3, 3, 4, 4].map(|line| (here + line, file!()));
+        assert_eq!(*told.borrow(), lines, "the begin and the end of each");
     }
 
     fn loop_8_a_freed_context_has_no_new_beginning(backend) {

@@ -21,9 +21,10 @@ use crate::reactor::SimClock;
 use crate::req::Known;
 use crate::scheduled::Scheduled;
 use crate::signal::Signals;
+use crate::stack::bounded_drop;
 use crate::stats::Counters;
 use crate::sys::fork;
-use crate::threaded::Threads;
+use crate::threads::Threads;
 use crate::timer::TimerRef;
 use crate::timer_queue::TimerQueue;
 use crate::trace::Trace;
@@ -283,11 +284,15 @@ impl ContextRef {
     fn detach_all(&self, new_fds: Option<FdTable>, panics: &mut Panics) {
         let inner = &*self.0;
         self.notice_fork();
-        // Replaced first: a context that goes is freed before any user code runs.
+        // Replaced first: a context that goes is freed before any user code runs, and what that code adds to one that
+        // begins anew is new.
         let fds = inner.fds.replace(new_fds);
         let mut immediates = inner.immediates.replace(List::new());
         let mut timers = inner.timers.replace(TimerQueue::new());
         let signals = inner.signals.take();
+        let threads = inner.threads.close(self);
+        let hook = inner.nesting.take_hook();
+        inner.tasks.forget_all();
         let fd_events: Vec<FdRef> = fds.iter().flat_map(FdTable::events).collect();
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
         immediates.iter().for_each(|(_key, scheduled)| scheduled.unlink());
@@ -308,9 +313,8 @@ impl ContextRef {
             panics.catch(|| se.abandon());
         }
         panics.catch(|| drop((fds, immediates, timers, signals, fd_events)));
-        inner.tasks.forget_all();
-        panics.catch(|| inner.threads.close());
-        panics.catch(|| inner.nesting.drop_hook());
+        threads.drop_each(panics);
+        panics.catch(|| bounded_drop(hook));
     }
 
     /// The rest is for the events and for the order of a turn. No user code runs in the closure.

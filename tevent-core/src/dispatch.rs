@@ -26,6 +26,7 @@ pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError>
         return Err(LoopError::Freed);
     }
     ev.notice_fork();
+    ev.threads().bury();
     ev.counters().count_turn();
     ev.tell_point(TracePoint::BeforeLoopOnce);
     let ran = run_one_source(ev, patience);
@@ -96,8 +97,12 @@ fn wait_for_fds(
     patience: Patience,
     next_timer_in: Option<Duration>,
 ) -> Result<(), LoopError> {
-    if run_fetched_fd(ev) {
-        return Ok(());
+    let mut next_timer_in = next_timer_in;
+    match run_fetched_fd(ev) {
+        Fetched::Ran => return Ok(()),
+        // Whoever was told may have scheduled what was not there before.
+        Fetched::Said => next_timer_in = time_to_next(ev),
+        Fetched::Nothing => {}
     }
     if ev.signals().is_deaf() {
         ev.signals().be_heard(ev).map_err(LoopError::Wait)?;
@@ -117,7 +122,7 @@ fn wait_for_fds(
         Some(Ok(())) => {}
     }
     let fetched = ev.with_fds(|fds| fds.has_fetched()).unwrap_or(false);
-    if run_fetched_fd(ev) || run_timer_if_due(ev) || fetched {
+    if run_fetched_fd(ev) == Fetched::Ran || run_timer_if_due(ev) || fetched {
         return Ok(());
     }
     if ev.tasks().are_woken() {
@@ -173,15 +178,23 @@ pub(crate) fn time_to_next(ev: &ContextRef) -> Option<Duration> {
     }
 }
 
+/// What became of what was fetched.
+#[derive(PartialEq, Eq)]
+enum Fetched {
+    Nothing,
+    /// No handler has run, but the debug sink.
+    Said,
+    Ran,
+}
+
 /// One event of what was fetched runs; what has become void since is passed over.
-fn run_fetched_fd(ev: &ContextRef) -> bool {
+fn run_fetched_fd(ev: &ContextRef) -> Fetched {
     let next = ev.with_fds(FdTable::next).flatten();
     if let Some((fde, flags)) = next {
         fde.run(ev, flags);
-        return true;
+        return Fetched::Ran;
     }
-    ev.say_what_is_not_open();
-    false
+    if ev.say_what_is_not_open() { Fetched::Said } else { Fetched::Nothing }
 }
 
 /// After a time-out.

@@ -150,11 +150,13 @@ impl ContextRef {
         self.watch(fd.into(), flags, Standing::Internal, handler)
     }
 
-    /// Says which numbers were found not to be open (FD-3).
-    pub(crate) fn say_what_is_not_open(&self) {
-        for number in self.with_fds(FdTable::take_not_open).into_iter().flatten() {
+    /// Says which numbers were found not to be open (FD-3), and whether there were any.
+    pub(crate) fn say_what_is_not_open(&self) -> bool {
+        let numbers = self.with_fds(FdTable::take_not_open).unwrap_or_default();
+        for number in &numbers {
             self.debug(DebugLevel::Error, format_args!("fd {number} is not open: its events are disarmed"));
         }
+        !numbers.is_empty()
     }
 
     #[track_caller]
@@ -284,7 +286,7 @@ impl FdRef {
             self.with_fds(|fds| fds.set_flags(self, flags));
             if self.flags() != flags {
                 let ctx = self.0.ctx.borrow().clone();
-                ctx.inspect(ContextRef::say_what_is_not_open);
+                ctx.inspect(|ev| _ = ev.say_what_is_not_open());
             }
         }
     }

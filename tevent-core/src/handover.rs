@@ -1,4 +1,5 @@
-//! What other threads hand to the loop: a list behind a lock, and the question of who has to ring.
+//! What other threads hand to the loop: a list behind a lock, the count of those who may still come, and the question of who
+//! has to ring.
 //!
 //! A plain data structure with no loop and no kernel in it, so that every interleaving of it can be tried: `ci/loom.sh`.
 
@@ -7,12 +8,12 @@ use std::collections::VecDeque;
 #[cfg(loom)]
 use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 #[cfg(not(loom))]
 use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 /// From any number of threads to one.
@@ -72,6 +73,29 @@ impl<T> Handover<T> {
     }
 }
 
+/// How many there are of something that lives in any thread, and that the loop may wait for.
+pub(crate) struct Headcount(AtomicUsize);
+
+impl Headcount {
+    pub(crate) fn new() -> Self {
+        Headcount(AtomicUsize::new(0))
+    }
+
+    pub(crate) fn enter(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Says whether it was the last: then a loop that sleeps has to be rung for. What it did before is seen by whoever finds it
+    /// gone.
+    pub(crate) fn leave(&self) -> bool {
+        self.0.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -93,51 +117,66 @@ mod tests {
 #[cfg(all(test, loom))]
 mod exhaustive {
     use super::*;
-    use loom::sync::Arc;
-    use loom::thread;
+    use loom::sync::{Arc, Notify};
+    use loom::thread::{self, JoinHandle};
 
     /// How many each thread hands over; with two and two it takes minutes and finds nothing else.
     const ITEMS: [u32; 2] = [2, 1];
 
+    /// As an eventfd: rung any number of times, it ends waits until it is silenced. A loop that sleeps for ever is a deadlock,
+    /// which loom reports.
+    struct Bell(Notify, std::sync::atomic::AtomicUsize);
+
+    impl Bell {
+        fn new() -> Arc<Self> {
+            Arc::new(Bell(Notify::new(), 0.into()))
+        }
+
+        fn ring(&self) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.notify();
+        }
+
+        /// Sleeps, and is silenced.
+        fn sleep(&self) {
+            self.0.wait();
+        }
+    }
+
+    /// Every interleaving in which threads are interrupted three times at most: without a bound these take minutes.
+    fn model_of_sleep(model: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(model);
+    }
+
+    fn join<T>(thread: JoinHandle<T>) -> T {
+        thread.join().expect("no panic")
+    }
+
     /// Two threads hand over while the owner takes and then goes: everything arrives or comes back, once, in each thread's
-    /// order, and whenever something is left the owner has been told to look.
+    /// order.
     #[test]
     fn nothing_is_lost_and_nothing_comes_twice() {
         loom::model(|| {
             let handover = Arc::new(Handover::new());
-            let rings = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
-            let threads: Vec<_> = (0..2)
-                .map(|thread| {
-                    let (handover, rings) = (Arc::clone(&handover), Arc::clone(&rings));
-                    thread::spawn(move || {
-                        let mut back = Vec::new();
-                        for n in 0..ITEMS[thread as usize] {
-                            match handover.put((thread, n), |item| item) {
-                                Ok(ring) => {
-                                    rings.fetch_add(usize::from(ring), Ordering::Relaxed);
-                                }
-                                Err(item) => back.push(item),
-                            }
-                        }
-                        back
-                    })
-                })
-                .collect();
-            let mut arrived: Vec<_> = handover.take().into();
+            let put_each = |thread: u32| {
+                let handover = Arc::clone(&handover);
+                move || -> Vec<_> {
+                    let items = (0..ITEMS[thread as usize]).map(|n| (thread, n));
+                    items.filter_map(|item| handover.put(item, |item| item).err()).collect()
+                }
+            };
+            let threads = [0, 1].map(|thread| thread::spawn(put_each(thread)));
+            let mut all = Vec::new();
             if handover.is_waiting() {
-                arrived.extend(handover.take());
+                all.extend(handover.take());
             }
-            arrived.extend(handover.close());
-            let mut all = arrived.clone();
-            for thread in threads {
-                all.extend(thread.join().expect("no panic"));
-            }
+            all.extend(handover.close());
+            all.extend(threads.into_iter().flat_map(join));
             for thread in 0..2 {
-                let of_thread = |items: &[(u32, u32)]| -> Vec<u32> {
-                    items.iter().filter(|item| item.0 == thread).map(|item| item.1).collect()
-                };
-                let sent: Vec<u32> = (0..ITEMS[thread as usize]).collect();
-                assert_eq!(of_thread(&all), sent, "each once, in order");
+                let of_thread = all.iter().filter(|item| item.0 == thread).map(|item| item.1);
+                assert!(of_thread.eq(0..ITEMS[thread as usize]), "each once, in order");
             }
         });
     }
@@ -150,9 +189,94 @@ mod exhaustive {
             let other = Arc::clone(&handover);
             let thread = thread::spawn(move || other.put(1, |n| n) == Ok(true));
             let taken = handover.take();
-            let rang = thread.join().expect("no panic");
-            assert!(rang, "nothing was waiting before it");
+            assert!(join(thread), "nothing was waiting before it");
             assert_eq!(taken.is_empty(), handover.is_waiting(), "taken, or still to be seen");
+        });
+    }
+
+    /// The turns of a loop that waits for an item of each of two threads: it is never left asleep, and is rung for once for each
+    /// time it has taken, at most.
+    #[test]
+    fn a_loop_that_falls_asleep_is_woken_for_whatever_comes() {
+        model_of_sleep(|| {
+            let (handover, bell) = (Arc::new(Handover::new()), Bell::new());
+            let threads = [0, 1].map(|item| {
+                let (handover, bell) = (Arc::clone(&handover), Arc::clone(&bell));
+                thread::spawn(move || {
+                    if handover.put(item, |item| item).expect("open") {
+                        bell.ring();
+                    }
+                })
+            });
+            let (mut got, mut taken) = (0, 0);
+            while got < 2 {
+                if handover.is_waiting() {
+                    got += handover.take().len();
+                    taken += 1;
+                } else {
+                    bell.sleep();
+                }
+            }
+            threads.map(join);
+            let rung = bell.1.load(Ordering::Relaxed);
+            assert!(rung <= taken, "rung for {rung} times, taken {taken} times");
+        });
+    }
+
+    /// `loop_wait` with two proxies, one of which hands over something that counts until it has run: it ends with the last of
+    /// the three, whoever that is, and has run it.
+    #[test]
+    fn a_loop_that_waits_for_the_last_to_leave_is_woken_by_it() {
+        model_of_sleep(|| {
+            let (handover, bell) = (Arc::new(Handover::new()), Bell::new());
+            let count = Arc::new(Headcount::new());
+            let threads = [true, false].map(|hands_over| {
+                count.enter();
+                let (handover, bell, count) = (Arc::clone(&handover), Arc::clone(&bell), Arc::clone(&count));
+                thread::spawn(move || {
+                    if hands_over {
+                        count.enter();
+                        if handover.put((), |item| item).expect("open") {
+                            bell.ring();
+                        }
+                    }
+                    if count.leave() {
+                        bell.ring();
+                    }
+                })
+            });
+            let mut ran = 0;
+            while count.count() > 0 {
+                if handover.is_waiting() {
+                    for () in handover.take() {
+                        ran += 1;
+                        count.leave();
+                    }
+                } else {
+                    bell.sleep();
+                }
+            }
+            assert_eq!(ran, 1);
+            threads.map(join);
+        });
+    }
+
+    /// A loop that goes while a thread hands over its last, and leaves: what was accepted is given out by the close, and nothing
+    /// is left behind for nobody.
+    #[test]
+    fn what_is_accepted_while_the_owner_goes_is_given_out_once() {
+        loom::model(|| {
+            let handover = Arc::new(Handover::new());
+            let item = Arc::new(());
+            let threads = [0, 1].map(|_| {
+                let (handover, item) = (Arc::clone(&handover), Arc::clone(&item));
+                thread::spawn(move || handover.put(item, |item| item).is_err())
+            });
+            let given_out = handover.close();
+            let came_back = threads.map(join).into_iter().filter(|came_back| *came_back).count();
+            assert_eq!(given_out.len() + came_back, 2);
+            drop(given_out);
+            assert!(handover.close().is_empty(), "nothing comes after the close");
         });
     }
 }

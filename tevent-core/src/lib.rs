@@ -94,6 +94,7 @@ mod stats;
 mod sys;
 mod thread_proxy;
 mod threaded;
+mod threads;
 mod timer;
 mod timer_queue;
 mod trace;

@@ -1,22 +1,14 @@
-//! Scheduling from other threads (THR).
+//! Scheduling from other threads (THR): what they hold. The loop's side is in `threads.rs`.
 
-use std::cell::RefCell;
 use std::fmt;
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 
 use crate::context::ContextRef;
-use crate::fd::FdEvent;
-use crate::fd_flags::FdFlags;
-use crate::handover::Handover;
-use crate::immediate::Immediate;
+use crate::handover::{Handover, Headcount};
 use crate::list::Key;
 use crate::location::Location;
-use crate::stack::drop_each;
 use crate::sys::eventfd::Bell;
 use crate::sys::fork;
 
@@ -29,13 +21,14 @@ use crate::sys::fork;
 #[doc(alias = "tevent_threaded_context")]
 pub struct ThreadedContext(Arc<Shared>);
 
-struct Shared {
-    handover: Handover<Item>,
-    bell: Bell,
+/// What the handles and the loop share.
+pub(crate) struct Shared {
+    pub(crate) handover: Handover<Item>,
+    pub(crate) bell: Bell,
     /// How many handles there are.
-    handles: AtomicUsize,
+    handles: Headcount,
     /// How many [`Awaited`] there are.
-    awaited: AtomicUsize,
+    awaited: Headcount,
     /// The virtual clock of a simulated loop must not jump while there is a handle; so the loop looks again when one goes.
     simulated: bool,
     /// The process of the loop, as a count of forks.
@@ -47,6 +40,34 @@ struct Shared {
 }
 
 impl Shared {
+    /// For a loop of this process and thread.
+    pub(crate) fn new(bell: Bell, simulated: bool, hosted: bool) -> Arc<Self> {
+        Arc::new(Shared {
+            handover: Handover::new(),
+            bell,
+            handles: Headcount::new(),
+            awaited: Headcount::new(),
+            simulated,
+            process: fork::generation(),
+            thread: thread::current().id(),
+            hosted: AtomicBool::new(hosted),
+        })
+    }
+
+    /// Whether another thread can still schedule something. In a forked child there is none.
+    pub(crate) fn has_handles(&self) -> bool {
+        self.process == fork::generation() && self.handles.count() > 0
+    }
+
+    /// How many there are that `loop_wait` waits for.
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited.count()
+    }
+
+    pub(crate) fn be_hosted(&self) {
+        self.hosted.store(true, Ordering::Relaxed);
+    }
+
     /// Wakes a loop that may sleep.
     fn ring(&self) {
         if thread::current().id() != self.thread || self.hosted.load(Ordering::Relaxed) {
@@ -56,7 +77,7 @@ impl Shared {
 }
 
 /// What is handed over.
-enum Item {
+pub(crate) enum Item {
     Closure(Job),
     /// A task of a future was woken; it counts until it has joined the immediates.
     Wake(Key, Awaited),
@@ -64,11 +85,11 @@ enum Item {
 
 type Closure = Box<dyn FnOnce(&ContextRef) + Send>;
 
-struct Job {
-    closure: Closure,
-    location: Location,
+pub(crate) struct Job {
+    pub(crate) closure: Closure,
+    pub(crate) location: Location,
     /// Counts until the closure has run.
-    awaited: Option<Awaited>,
+    pub(crate) awaited: Option<Awaited>,
 }
 
 /// As long as one of these lives, `loop_wait` goes on: something may still come (THR-3).
@@ -76,7 +97,7 @@ pub(crate) struct Awaited(Arc<Shared>);
 
 impl Awaited {
     fn new(shared: &Arc<Shared>) -> Self {
-        shared.awaited.fetch_add(1, Ordering::Relaxed);
+        shared.awaited.enter();
         Awaited(Arc::clone(shared))
     }
 }
@@ -89,7 +110,7 @@ impl Clone for Awaited {
 
 impl Drop for Awaited {
     fn drop(&mut self) {
-        let last = self.0.awaited.fetch_sub(1, Ordering::Release) == 1;
+        let last = self.0.awaited.leave();
         if last && self.0.process == fork::generation() {
             // A loop that sleeps has to see it.
             self.0.ring();
@@ -122,8 +143,8 @@ impl<F> fmt::Display for ScheduleError<F> {
 impl<F> std::error::Error for ScheduleError<F> {}
 
 impl ThreadedContext {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.handles.fetch_add(1, Ordering::SeqCst);
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        shared.handles.enter();
         ThreadedContext(Arc::clone(shared))
     }
 
@@ -203,7 +224,7 @@ impl Clone for ThreadedContext {
 impl Drop for ThreadedContext {
     fn drop(&mut self) {
         // Before the ring: the loop that it wakes must not count this one.
-        self.0.handles.fetch_sub(1, Ordering::SeqCst);
+        self.0.handles.leave();
         if self.0.simulated && self.0.process == fork::generation() {
             self.0.ring();
         }
@@ -237,125 +258,4 @@ impl fmt::Debug for ThreadedContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadedContext").finish_non_exhaustive()
     }
-}
-
-/// The loop's side; it comes into being with the first handle, and goes with the context.
-#[derive(Default)]
-pub(crate) struct Threads(RefCell<Option<Listening>>);
-
-struct Listening {
-    shared: Arc<Shared>,
-    _watch: FdEvent,
-}
-
-/// The loop's share, which the fd event watches.
-struct Ear(Arc<Shared>);
-
-impl AsFd for Ear {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.bell.as_fd()
-    }
-}
-
-impl ContextRef {
-    /// A handle with which other threads schedule closures into this loop.
-    ///
-    /// The first call makes a wake-up fd, which the loop watches from then on. On a [simulated](crate::Backend::Simulated)
-    /// context the clock does not jump while a handle lives, because another thread may still use it.
-    ///
-    /// C equivalent: `tevent_threaded_context_create`. Spec: THR-1.
-    ///
-    /// # Errors
-    /// When the context has been freed, or the process has too many open files.
-    #[doc(alias = "tevent_threaded_context_create")]
-    pub fn threaded(&self) -> io::Result<ThreadedContext> {
-        if let Some(listening) = &*self.threads().0.borrow() {
-            return Ok(ThreadedContext::new(&listening.shared));
-        }
-        let simulated = self.sim_clock().is_some();
-        let shared = Arc::new(Shared {
-            handover: Handover::new(),
-            bell: Bell::new()?,
-            handles: AtomicUsize::new(0),
-            awaited: AtomicUsize::new(0),
-            hosted: AtomicBool::new(self.is_hosted()),
-            simulated,
-            process: fork::generation(),
-            thread: thread::current().id(),
-        });
-        let ear = Rc::new(Ear(Arc::clone(&shared)));
-        let heard = Rc::downgrade(&ear);
-        let watch = self.add_internal_fd(ear, FdFlags::READ, move |ev, _fde, _flags| {
-            if let Some(ear) = heard.upgrade() {
-                ear.0.bell.silence();
-                ev.counters().count_wakeup();
-            }
-        })?;
-        if let Some(clock) = self.sim_clock() {
-            let shared = Arc::downgrade(&shared);
-            let handles = move || shared.upgrade().map_or(0, |shared| shared.handles.load(Ordering::SeqCst));
-            clock.hold_while(move || handles() > 0);
-        }
-        let handle = ThreadedContext::new(&shared);
-        self.threads().0.replace(Some(Listening { shared, _watch: watch }));
-        Ok(handle)
-    }
-}
-
-impl Threads {
-    /// What other threads have scheduled joins the immediates, at their tail (LOOP-1).
-    pub(crate) fn move_to_immediates(&self, ev: &ContextRef) {
-        let items = match &*self.0.borrow() {
-            Some(listening) if listening.shared.handover.is_waiting() => listening.shared.handover.take(),
-            _ => return,
-        };
-        for item in items {
-            match item {
-                Item::Closure(job) => enlist(ev, job),
-                Item::Wake(task, _counts) => ev.tasks().woken_afar(task),
-            }
-        }
-    }
-
-    /// The loop has become a guest.
-    pub(crate) fn note_hosted(&self) {
-        if let Some(listening) = &*self.0.borrow() {
-            listening.shared.hosted.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether something was scheduled that has not joined the immediates.
-    pub(crate) fn are_waiting(&self) -> bool {
-        self.0.borrow().as_ref().is_some_and(|listening| listening.shared.handover.is_waiting())
-    }
-
-    /// From how many handles and closures something may still come that the loop waits for.
-    pub(crate) fn awaited(&self) -> usize {
-        let listening = self.0.borrow();
-        listening.as_ref().map_or(0, |listening| listening.shared.awaited.load(Ordering::Acquire))
-    }
-
-    /// In a forked child, where the threads are not: their handles are dead, and the bell is the parent's too.
-    pub(crate) fn abandon(&self) {
-        let listening = self.0.take();
-        drop(listening);
-    }
-
-    /// The context goes: handles give back what they are given from now on.
-    pub(crate) fn close(&self) {
-        let listening = self.0.take();
-        if let Some(listening) = listening {
-            drop_each(listening.shared.handover.close());
-        }
-    }
-}
-
-/// The immediate belongs to the context until it has run.
-fn enlist(ev: &ContextRef, job: Job) {
-    let im = ev.keep(Immediate::empty_at(job.location));
-    im.schedule_with(ev, move |ev, im| {
-        let _until_it_has_run = ev.take(im);
-        let _awaited = job.awaited;
-        (job.closure)(ev);
-    });
 }

@@ -28,7 +28,9 @@ struct Place {
 }
 
 impl Ring {
+    /// At least two: with one a place that is filled would look as one that was taken.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
+        debug_assert!(capacity > 1, "a ring of {capacity}");
         let place = |at| Place { turn: AtomicUsize::new(at), words: [0, 0, 0].map(AtomicU64::new) };
         Ring {
             places: (0..capacity).map(place).collect(),
@@ -137,14 +139,40 @@ mod exhaustive {
     #[test]
     fn a_full_ring_says_so() {
         loom::model(|| {
-            let ring = Arc::new(Ring::with_capacity(1));
-            assert!(ring.push([1; 3]));
+            let ring = Arc::new(Ring::with_capacity(2));
+            assert!(ring.push([1; 3]) && ring.push([2; 3]));
             let other = Arc::clone(&ring);
-            let handler = thread::spawn(move || other.push([2; 3]));
+            let handler = thread::spawn(move || other.push([3; 3]));
             let first = ring.pop();
             let pushed = handler.join().expect("no panic");
             assert_eq!(first, Some([1; 3]));
-            assert_eq!(ring.pop(), pushed.then_some([2; 3]));
+            assert_eq!(ring.pop(), Some([2; 3]));
+            assert_eq!(ring.pop(), pushed.then_some([3; 3]));
+        });
+    }
+
+    /// Two handlers want the last place, while the loop makes room for one more.
+    #[test]
+    fn the_last_place_goes_to_one() {
+        loom::model(|| {
+            let ring = Arc::new(Ring::with_capacity(2));
+            assert!(ring.push([1; 3]));
+            let handlers: Vec<_> = [2, 3]
+                .map(|handler: u64| {
+                    let ring = Arc::clone(&ring);
+                    thread::spawn(move || ring.push([handler; 3]))
+                })
+                .into_iter()
+                .collect();
+            let mut taken: Vec<Words> = ring.pop().into_iter().collect();
+            assert_eq!(taken, [[1; 3]], "it was there before");
+            let pushed = handlers.into_iter().map(|handler| handler.join().expect("no panic"));
+            let pushed = pushed.filter(|pushed| *pushed).count();
+            assert!(pushed >= 1);
+            taken.extend(std::iter::from_fn(|| ring.pop()));
+            assert_eq!(taken.len(), 1 + pushed, "what was pushed comes, and nothing else");
+            assert!(taken[1..].iter().all(|words| *words == [2; 3] || *words == [3; 3]));
+            assert!(pushed < 2 || taken[1] != taken[2]);
         });
     }
 }

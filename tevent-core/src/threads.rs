@@ -1,0 +1,182 @@
+//! Scheduling from other threads (THR): the loop's side.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::context::ContextRef;
+use crate::fd::FdEvent;
+use crate::fd_flags::FdFlags;
+use crate::immediate::Immediate;
+use crate::panics::Panics;
+use crate::stack::drop_each;
+use crate::sys::eventfd::Bell;
+use crate::threaded::{Item, Job, Shared, ThreadedContext};
+
+/// Of one context.
+#[derive(Default)]
+pub(crate) struct Threads {
+    /// Comes into being with the first handle, and goes with the context.
+    listening: RefCell<Option<Listening>>,
+    /// Taken from the hand-over, and about to join the immediates one by one: whoever is told of one may panic, run a nested
+    /// turn, or free the context.
+    taken: RefCell<VecDeque<Item>>,
+    /// What this process, a forked child, has of its parents: what the users have in there may be dropped only where user
+    /// code may run.
+    parents: RefCell<Vec<Arc<Shared>>>,
+}
+
+struct Listening {
+    shared: Arc<Shared>,
+    watch: FdEvent,
+}
+
+/// What is left when a context goes or begins anew, for the caller to drop where user code may run.
+pub(crate) struct Closed {
+    listening: Option<Listening>,
+    items: VecDeque<Item>,
+    parents: Vec<Arc<Shared>>,
+}
+
+/// The loop's share, which the fd event watches.
+struct Ear(Arc<Shared>);
+
+impl AsFd for Ear {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.bell.as_fd()
+    }
+}
+
+impl ContextRef {
+    /// A handle with which other threads schedule closures into this loop.
+    ///
+    /// The first call makes a wake-up fd, which the loop watches from then on. On a [simulated](crate::Backend::Simulated)
+    /// context the clock does not jump while a handle lives, because another thread may still use it.
+    ///
+    /// C equivalent: `tevent_threaded_context_create`. Spec: THR-1.
+    ///
+    /// # Errors
+    /// When the context has been freed, or the process has too many open files.
+    #[doc(alias = "tevent_threaded_context_create")]
+    pub fn threaded(&self) -> io::Result<ThreadedContext> {
+        // In a forked child what is here may be the parent's still.
+        self.notice_fork();
+        if let Some(listening) = &*self.threads().listening.borrow() {
+            return Ok(ThreadedContext::new(&listening.shared));
+        }
+        let shared = Shared::new(Bell::new()?, self.sim_clock().is_some(), self.is_hosted());
+        let ear = Rc::new(Ear(Arc::clone(&shared)));
+        let heard = Rc::downgrade(&ear);
+        let watch = self.add_internal_fd(ear, FdFlags::READ, move |ev, _fde, _flags| {
+            if let Some(ear) = heard.upgrade() {
+                ear.0.bell.silence();
+                ev.counters().count_wakeup();
+            }
+        })?;
+        if let Some(clock) = self.sim_clock() {
+            let shared = Arc::downgrade(&shared);
+            clock.hold_while(move || shared.upgrade().is_some_and(|shared| shared.has_handles()));
+        }
+        let handle = ThreadedContext::new(&shared);
+        self.threads().listening.replace(Some(Listening { shared, watch }));
+        Ok(handle)
+    }
+}
+
+impl Threads {
+    /// What other threads have scheduled joins the immediates, at their tail (LOOP-1).
+    pub(crate) fn move_to_immediates(&self, ev: &ContextRef) {
+        if let Some(listening) = &*self.listening.borrow()
+            && listening.shared.handover.is_waiting()
+        {
+            let mut items = listening.shared.handover.take();
+            let mut taken = self.taken.borrow_mut();
+            if taken.is_empty() {
+                *taken = items;
+            } else {
+                taken.append(&mut items);
+            }
+        }
+        let next = || self.taken.borrow_mut().pop_front();
+        while let Some(item) = next() {
+            match item {
+                Item::Closure(job) => enlist(ev, job),
+                Item::Wake(task, _counts) => ev.tasks().woken_afar(task),
+            }
+        }
+        // After a burst the room for it is given back.
+        self.taken.borrow_mut().shrink_to(64);
+    }
+
+    /// The loop has become a guest.
+    pub(crate) fn note_hosted(&self) {
+        if let Some(listening) = &*self.listening.borrow() {
+            listening.shared.be_hosted();
+        }
+    }
+
+    /// Whether something was scheduled that has not joined the immediates.
+    pub(crate) fn are_waiting(&self) -> bool {
+        let listening = self.listening.borrow();
+        !self.taken.borrow().is_empty()
+            || listening.as_ref().is_some_and(|listening| listening.shared.handover.is_waiting())
+    }
+
+    /// From how many handles and closures something may still come that the loop waits for.
+    pub(crate) fn awaited(&self) -> usize {
+        self.listening.borrow().as_ref().map_or(0, |listening| listening.shared.awaited())
+    }
+
+    /// In a forked child, where the threads are not: their handles are dead, and the bell is the parent's too. Runs no user
+    /// code: that is for [`bury`](Self::bury).
+    pub(crate) fn abandon(&self) {
+        let listening = self.listening.take();
+        if let Some(Listening { shared, watch }) = listening {
+            self.parents.borrow_mut().push(shared);
+            drop(watch);
+        }
+    }
+
+    /// Drops what was the parent's. What the parent's threads have scheduled goes with the last handle.
+    pub(crate) fn bury(&self) {
+        let parents = self.parents.take();
+        drop_each(parents);
+    }
+
+    /// The context goes, or begins anew: handles give back what they are given from now on, and hold no clock. Runs no user
+    /// code.
+    pub(crate) fn close(&self, ev: &ContextRef) -> Closed {
+        let mut items = self.taken.take();
+        let listening = self.listening.take();
+        if let Some(listening) = &listening {
+            items.append(&mut listening.shared.handover.close());
+        }
+        if let Some(clock) = ev.sim_clock() {
+            clock.hold_while(|| false);
+        }
+        Closed { listening, items, parents: self.parents.take() }
+    }
+}
+
+impl Closed {
+    /// Drops all of it though one panics.
+    pub(crate) fn drop_each(self, panics: &mut Panics) {
+        panics.catch(|| drop_each(self.items));
+        panics.catch(|| drop_each(self.parents));
+        panics.catch(|| drop(self.listening));
+    }
+}
+
+/// The immediate belongs to its own handler: both go when it has run, or cannot run any more.
+fn enlist(ev: &ContextRef, job: Job) {
+    let owner = Immediate::empty_at(job.location);
+    let im = owner.clone();
+    im.schedule_with(ev, move |ev, _im| {
+        let _until_it_has_run = owner;
+        let _awaited = job.awaited;
+        (job.closure)(ev);
+    });
+}
