@@ -1,37 +1,23 @@
 //! LOOP-9: parent and child both go on with the same events. A program of its own with one thread, because only the
 //! forking thread lives on in a child.
 
-#![allow(unsafe_code, reason = "there is no safe fork")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 mod support;
 
+#[path = "support/forks.rs"]
+mod forks;
+
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
+use forks::in_child;
 use support::{Kind, Log, drain, pair, run_ready, turns};
 use tevent::{Context, FdEvent, FdFlags, Immediate, Timer};
-
-/// Runs the case in a child of this process; says whether it returned without a panic.
-fn in_child(case: impl FnOnce()) -> bool {
-    // SAFETY: this process has one thread, so the child may do anything.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0, "fork failed");
-    if child == 0 {
-        let passed = catch_unwind(AssertUnwindSafe(case)).is_ok();
-        // SAFETY: ends the child at once, without the destructors of what is the parent's.
-        unsafe { libc::_exit(i32::from(!passed)) };
-    }
-    let mut status = 0;
-    // SAFETY: `status` is valid for the call, and the child is ours.
-    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
-}
 
 /// An fd that becomes ready, a timer and an immediate, each of which logs.
 struct Scene {
@@ -164,10 +150,8 @@ fn turns_of_child(scene: &Scene) {
     assert_eq!(scene.ctx.stats().waits, waits + 1, "nothing is ready, so it looks once");
 }
 
-type Case = (&'static str, fn(Kind));
-
 fn main() -> ExitCode {
-    let cases: [Case; 7] = [
+    forks::run(&[
         ("both_go_on", loop_9_parent_and_child_both_go_on),
         ("child_drops_context", loop_9_a_child_that_only_drops_its_context_leaves_the_parents_fds_reporting),
         ("child_frees_event", loop_9_a_child_that_frees_an_event_leaves_the_parents_event),
@@ -175,18 +159,5 @@ fn main() -> ExitCode {
         ("threads", loop_9_handles_of_other_threads_are_dead_in_the_child_and_live_in_the_parent),
         ("grandchildren", loop_9_grandchildren_go_on_too),
         ("no_cost", loop_9_the_check_for_a_new_process_costs_nothing_that_counts),
-    ];
-    let (mut passed, mut failed) = (0, 0);
-    for (name, case) in cases {
-        for kind in Kind::ALL {
-            let ok = catch_unwind(AssertUnwindSafe(|| case(kind))).is_ok();
-            println!("test loop_9_{name}::{kind:?} ... {}", if ok { "ok" } else { "FAILED" });
-            *(if ok { &mut passed } else { &mut failed }) += 1;
-        }
-    }
-    let verdict = if failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "\ntest result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out"
-    );
-    ExitCode::from(u8::from(failed > 0))
+    ])
 }

@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use signals::{Other, turn_until};
 use support::{CountDrop, Kind, Log, on_every_backend, run_ready, turns};
@@ -83,18 +83,36 @@ fn run_row(kind: Kind, flags: SignalFlags, who: usize, what: Frees) -> Vec<usize
     row.ran.take()
 }
 
-/// Sends a signal to its own thread again and again, and counts how often.
-fn storm(other: &Other, stop: &Arc<AtomicBool>, signals: Vec<i32>) -> std::sync::mpsc::Receiver<u32> {
-    let (stop, (tell, told)) = (Arc::clone(stop), std::sync::mpsc::channel());
-    other.begin(move || {
-        let mut sent = 0;
-        while !stop.load(Ordering::Relaxed) {
-            signals.iter().for_each(|signal| signals::raise(*signal));
-            sent += 1;
-        }
-        tell.send(sent).unwrap();
-    });
-    told
+/// Sends signals to its own thread again and again, and counts how often.
+struct Storm {
+    other: Other,
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU32>,
+}
+
+impl Storm {
+    /// It waits for the loop as long as `may_go` says no to how many it has sent.
+    fn begin(signals: Vec<i32>, may_go: impl Fn(u32) -> bool + Send + 'static) -> Self {
+        let storm = Storm { other: Other::new(), stop: Arc::default(), sent: Arc::default() };
+        let (stop, sent) = (Arc::clone(&storm.stop), Arc::clone(&storm.sent));
+        storm.other.begin(move || {
+            while !stop.load(Ordering::Relaxed) {
+                if may_go(sent.load(Ordering::Relaxed)) {
+                    signals.iter().for_each(|signal| signals::raise(*signal));
+                    sent.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        storm
+    }
+}
+
+impl Drop for Storm {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
 }
 
 on_every_backend! {
@@ -251,10 +269,17 @@ on_every_backend! {
     fn sig_7_events_come_and_go_in_a_storm_and_one_that_stays_counts_all(backend) {
         let _alone = signals::alone();
         let (ctx, count) = (backend.context(), Rc::new(Cell::new(0)));
-        let counts = Rc::clone(&count);
-        let _stays = ctx.add_signal(rt(), SignalFlags::NONE, move |_, _, got| counts.set(counts.get() + got.count));
-        let (others, stop) = ([Other::new(), Other::new()], Arc::default());
-        let told: Vec<_> = others.iter().map(|other| storm(other, &stop, vec![rt()])).collect();
+        let (counts, seen) = (Rc::clone(&count), Arc::<AtomicU32>::default());
+        let see = Arc::clone(&seen);
+        let _stays = ctx.add_signal(rt(), SignalFlags::NONE, move |_, _, got| {
+            counts.set(counts.get() + got.count);
+            see.store(counts.get(), Ordering::Relaxed);
+        });
+        // No more than the kernel keeps for a user, also on small machines.
+        let storms = [(); 2].map(|()| {
+            let seen = Arc::clone(&seen);
+            Storm::begin(vec![rt()], move |sent| sent < seen.load(Ordering::Relaxed) + 1000)
+        });
         let ran = Rc::new(Cell::new(0));
         for round in 0..2000 {
             let flags = if round % 3 == 0 { SignalFlags::NONE } else { SignalFlags::SIGINFO };
@@ -265,10 +290,10 @@ on_every_backend! {
             if round % 5 == 0 { drop(elsewhere) }
             drop(se);
         }
-        stop.store(true, Ordering::Relaxed);
-        let sent: u32 = told.iter().map(|told| told.recv().unwrap()).sum();
+        storms.iter().for_each(|storm| storm.stop.store(true, Ordering::Relaxed));
+        storms.iter().for_each(|storm| storm.other.finish());
+        let sent: u32 = storms.iter().map(|storm| storm.sent.load(Ordering::Relaxed)).sum();
         turn_until(&ctx, || count.get() >= sent);
-        others.iter().for_each(Other::finish);
         run_ready(&ctx);
         assert_eq!(count.get(), sent);
         assert!(ran.get() > 0);
@@ -279,9 +304,8 @@ on_every_backend! {
         let _alone = signals::alone();
         let before = [USR1, USR2].map(|signal| signals::set_action(signal, libc::SIG_IGN, 0));
         let ignored = [USR1, USR2].map(signals::action);
-        let (ctx, stop) = (backend.context(), Arc::default());
-        let others: Vec<_> = (0..3).map(|_| Other::new()).collect();
-        let told: Vec<_> = others.iter().map(|other| storm(other, &stop, vec![USR1, USR2])).collect();
+        let ctx = backend.context();
+        let storms = [(); 3].map(|()| Storm::begin(vec![USR1, USR2], |_sent| true));
         for round in 0..300 {
             let flags = if round % 2 == 0 { SignalFlags::NONE } else { SignalFlags::SIGINFO };
             let log = Log::new();
@@ -295,9 +319,11 @@ on_every_backend! {
                 ctx.re_initialise().unwrap();
             }
         }
-        stop.store(true, Ordering::Relaxed);
-        told.iter().for_each(|told| assert!(told.recv().unwrap() > 0));
-        others.iter().for_each(Other::finish);
+        for storm in storms {
+            assert!(storm.sent.load(Ordering::Relaxed) > 0);
+            storm.stop.store(true, Ordering::Relaxed);
+            storm.other.finish();
+        }
         assert_eq!([USR1, USR2].map(signals::action), ignored);
         for (signal, before) in [USR1, USR2].into_iter().zip(before) {
             signals::set_action(signal, before.0, before.1);

@@ -28,12 +28,20 @@ pub fn raise_with(signal: i32, value: i32) {
     raise_in(this_thread(), signal, value);
 }
 
+/// As `raise_with`, unless the kernel keeps too many already.
+pub fn try_raise_with(signal: i32, value: i32) -> bool {
+    queue_in(this_thread(), signal, value) == 0
+}
+
 /// To a thread that runs, with a number.
 pub fn raise_in(thread: libc::pthread_t, signal: i32, value: i32) {
+    assert_eq!(queue_in(thread, signal, value), 0);
+}
+
+fn queue_in(thread: libc::pthread_t, signal: i32, value: i32) -> i32 {
     let value = libc::sigval { sival_ptr: usize::try_from(value).unwrap() as *mut _ };
     // SAFETY: the thread runs; no pointer is followed.
-    let refused = unsafe { libc::pthread_sigqueue(thread, signal, value) };
-    assert_eq!(refused, 0);
+    unsafe { libc::pthread_sigqueue(thread, signal, value) }
 }
 
 /// To a thread that runs, as `raise` does it.
