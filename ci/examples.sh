@@ -79,7 +79,17 @@ echo_server() {
     rm -f "$log"
 }
 
+async_bridge() {
+    run async_bridge
+    same "async_bridge: exit code" 0 "$code"
+    same "async_bridge: output" "\
+sent 4 bytes, and \"ping\" came back
+sent 4 bytes, and \"pong\" came back
+the callback has been told: 8 bytes" "$out"
+}
+
 socket_writer
 echo_server
+async_bridge
 
 exit "$failed"

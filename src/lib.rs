@@ -2,18 +2,20 @@
 //!
 //! Everything is re-exported from here; the docs of each part stand with it:
 //!
-//! - the loop and the requests: [`Context`], [`FdEvent`], [`Timer`], [`Immediate`], [`Req`];
+//! - the loop and the requests: [`Context`], [`FdEvent`], [`Timer`], [`Immediate`], [`SignalEvent`], [`Req`];
 //! - the [queue]: [`Queue`], for requests that take turns;
-//! - stock socket requests, [io]: writing a whole buffer, accepting, connecting.
+//! - stock socket requests, [io]: writing a whole buffer, reading a packet, accepting, connecting;
+//! - [other threads](ContextRef::threaded), [futures](Req::from_future), [foreign loops](ContextRef::loop_fd);
+//! - to see what goes on: [traces](ContextRef::trace), [counts](ContextRef::stats), [what lives](ContextRef::dump).
 //!
 //! It is for those who port C tevent code function by function, for daemons that want a loop they can reason about, and
 //! for whoever writes to one socket from many places and must never interleave.
 //!
 //! # The order of a turn
 //!
-//! One call of [`loop_once`](ContextRef::loop_once) runs the handlers of at most one source: the first immediate; else the
-//! first timer, if it is due; else it waits for fds until the next timer is due, and runs one handler of one ready fd, or
-//! the timer. What stands earlier starves what stands later, by design.
+//! One call of [`loop_once`](ContextRef::loop_once) runs the handlers of at most one source: all signals that are pending; else the
+//! first immediate; else the first timer, if it is due; else it waits for fds until the next timer is due, and runs one handler of
+//! one ready fd, or the timer. What stands earlier starves what stands later, by design.
 //!
 //! # Example
 //!

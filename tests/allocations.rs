@@ -337,10 +337,10 @@ fn bytes_of_each_object() {
         BYTES.get() - before
     };
     let sizes = [
-        ("Immediate", 168, bytes(&|| drop(Immediate::new(|_, _| {})))),
-        ("Timer", 152, bytes(&|| drop(ctx.add_timer(When::Zero, |_, _, _| {})))),
-        ("FdEvent", 216, bytes(&|| drop(ctx.add_fd(&near, FdFlags::READ, |_, _, _| {})))),
-        ("Req<()>", 424, bytes(&|| drop(Req::create(())))),
+        ("Immediate", 136, bytes(&|| drop(Immediate::new(|_, _| {})))),
+        ("Timer", 128, bytes(&|| drop(ctx.add_timer(When::Zero, |_, _, _| {})))),
+        ("FdEvent", 184, bytes(&|| drop(ctx.add_fd(&near, FdFlags::READ, |_, _, _| {})))),
+        ("Req<()>", 168, bytes(&|| drop(Req::create(())))),
     ];
     for (object, bound, size) in sizes {
         println!("{object}: {size} bytes");

@@ -10,7 +10,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use support::{on_every_backend, turns};
-use tevent::{CallFlow, CallFlowEvent, CallFlowEvent::*, Queue, Req, When, set_call_flow_callback};
+use tevent::{
+    CallFlow, CallFlowEvent, CallFlowEvent::*, Queue, Req, ReqRef, ReqState, When, set_call_flow_callback,
+};
 
 /// What has been told since the last look.
 struct Flow(Rc<RefCell<Vec<CallFlow>>>);
@@ -32,6 +34,19 @@ impl Drop for Flow {
     fn drop(&mut self) {
         set_call_flow_callback(None);
     }
+}
+
+// Functions with names.
+fn callback(_req: &ReqRef<u8>) {}
+
+fn cancel(req: &ReqRef<u8>) -> bool {
+    req.error(125)
+}
+
+fn cleanup(_req: &ReqRef<u8>, _state: ReqState) {}
+
+fn trigger(req: &ReqRef<&str>) {
+    req.done();
 }
 
 on_every_backend! {
@@ -64,9 +79,6 @@ on_every_backend! {
 
     fn trace_4_names_and_places(backend) {
         let _ctx = backend.context();
-        fn callback(_req: &tevent::ReqRef<u8>) {}
-        fn cancel(req: &tevent::ReqRef<u8>) -> bool { req.error(125) }
-        fn cleanup(_req: &tevent::ReqRef<u8>, _state: tevent::ReqState) {}
         let flow = Flow::listen();
         let req = Req::create(1_u8);
         req.cancel(); // told without a function too
@@ -107,7 +119,6 @@ on_every_backend! {
 
     fn trace_4_the_way_through_a_queue(backend) {
         let ctx = backend.context();
-        fn trigger(req: &tevent::ReqRef<&str>) { req.done(); }
         let flow = Flow::listen();
         let queue = Queue::create("socket");
         let (first, second) = (Req::create("first"), Req::create("second"));
@@ -177,4 +188,17 @@ on_every_backend! {
         std::thread::spawn(|| drop(Req::create(()))).join().unwrap();
         assert_eq!(flow.take(), []);
     }
+}
+
+/// A request in a thread-local that is dropped after the callback's own.
+#[test]
+fn trace_4_requests_may_outlive_the_callback_at_the_end_of_a_thread() {
+    thread_local! {
+        static LAST: Cell<Option<Req<()>>> = const { Cell::new(None) };
+    }
+    let ended = std::thread::spawn(|| {
+        LAST.set(Some(Req::create(()))); // its destructor is registered first, and runs last
+        set_call_flow_callback(Some(Rc::new(|_flow| {})));
+    });
+    assert!(ended.join().is_ok());
 }

@@ -7,9 +7,10 @@ mod support;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use support::{Kind, turns};
-use tevent::{DebugLevel, Immediate, When};
+use tevent::{DebugLevel, Immediate, Req, When};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber, subscriber};
@@ -25,7 +26,11 @@ struct Line(String);
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if ["kind", "at", "point"].contains(&field.name()) {
+        if field.name() == "function" || field.name() == "name" {
+            // The last part of the name of a type.
+            write!(self.0, " {}", format!("{value:?}").trim_matches('"').rsplit("::").next().unwrap())
+                .unwrap();
+        } else if ["kind", "at", "point", "event", "depth", "state"].contains(&field.name()) {
             write!(self.0, " {value:?}").unwrap();
         } else if field.name() == "message" && !format!("{value:?}").contains("created at") {
             write!(self.0, " \"{value:?}\"").unwrap();
@@ -93,8 +98,46 @@ fn points_events_handlers_and_messages_arrive() {
             "exit",
             "tevent::event TRACE Immediate Detach",
             "tevent::loop TRACE AfterLoopOnce",
+            "tevent::request TRACE Reset 0 -",
             "tevent::event TRACE Timer Attach",
             "tevent::event TRACE Timer Detach",
         ]
     );
+}
+
+#[test]
+fn requests_profiles_and_alarms_arrive() {
+    let recorder = Recorder::default();
+    let lines = Arc::clone(&recorder.lines);
+    subscriber::with_default(recorder, || {
+        let ctx = Kind::Simulated.context();
+        let parent = Req::create(7_u8);
+        parent.set_profile().unwrap();
+        let child = parent.within(|| Req::create('c'));
+        let child = parent.add_subreq(child, |parent, child| {
+            drop(child);
+            parent.done();
+        });
+        child.done();
+        ctx.set_watchdog(Duration::from_millis(1), |_ev, _alarm| {});
+        ctx.keep(ctx.add_timer(When::Zero, |ev, _te, _now| ev.advance_clock(Duration::from_secs(1))));
+        turns(&ctx, 1);
+    });
+    let lines = lines.lock().unwrap();
+    let of = |target: &str| lines.iter().filter(|line| line.starts_with(target)).cloned().collect::<Vec<_>>();
+    assert_eq!(
+        of("tevent::request"),
+        [
+            "tevent::request TRACE Create 0 u8",
+            "tevent::request TRACE Create 1 char",
+            "tevent::request TRACE Cleanup 1 -",
+            "tevent::request TRACE NotifyCallback 0 {{closure}}",
+            "tevent::request TRACE Cleanup 1 -",
+            "tevent::request TRACE Cleanup 0 -",
+            "tevent::request TRACE Reset 0 -",
+            "tevent::request TRACE Cleanup 0 -",
+        ]
+    );
+    assert_eq!(of("tevent::profile"), ["tevent::profile DEBUG char Done", "tevent::profile DEBUG u8 Done"]);
+    assert_eq!(of("tevent::watchdog"), ["tevent::watchdog WARN \"a slow handler\" Timer"]);
 }

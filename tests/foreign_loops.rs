@@ -11,6 +11,8 @@ mod signals;
 mod hosts;
 #[path = "foreign_loops/life.rs"]
 mod life;
+#[path = "foreign_loops/outside.rs"]
+mod outside;
 #[path = "foreign_loops/waking.rs"]
 mod waking;
 #[path = "foreign_loops/writing.rs"]

@@ -57,10 +57,16 @@ impl BareEpoll {
     }
 }
 
-/// tokio's loop, on this thread.
-pub fn run_inside_tokio(guest: &ContextRef, done: impl Fn() -> bool) {
+/// tokio's loop, on this thread, with another task beside the one that dispatches the guest.
+pub fn run_inside_tokio(
+    guest: &ContextRef,
+    other: impl Future<Output = ()> + 'static,
+    done: impl Fn() -> bool,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    let tasks = tokio::task::LocalSet::new();
+    tasks.spawn_local(other);
+    tasks.block_on(&runtime, async {
         let fd = guest.loop_fd().unwrap();
         // SAFETY: a LoopFd keeps its file open and the same as long as it lives, which is as long as the AsyncFd; nobody
         // forks here.

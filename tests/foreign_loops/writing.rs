@@ -64,7 +64,7 @@ fn the_socket_writer_inside_a_bare_epoll() {
 fn the_socket_writer_inside_tokio() {
     on_each_kernel_backend(|ctx| {
         let ends = Ends::start(ctx);
-        run_inside_tokio(ctx, ends.finished());
+        run_inside_tokio(ctx, std::future::ready(()), ends.finished());
         ends.check();
     });
 }

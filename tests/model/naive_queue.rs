@@ -89,6 +89,7 @@ impl Naive {
         if !self.reqs[req].is_live() || self.queues[queue].entries.len() >= CAP {
             return;
         }
+        self.reqs[req].knows = true;
         let id = self.entries.len();
         let Queues { freed, running, .. } = self.queues[queue];
         self.entries.push(Place {

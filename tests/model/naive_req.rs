@@ -36,7 +36,7 @@ pub(crate) struct Request {
     cancel: Option<Script>,
     deferred: bool,
     /// It was told of a context.
-    knows: bool,
+    pub(crate) knows: bool,
     subreqs: Vec<usize>,
     pub(crate) entries: Vec<usize>,
 }

@@ -63,8 +63,8 @@ pub struct CallFlow {
 pub type CallFlowCallback = Rc<dyn Fn(CallFlow)>;
 
 thread_local! {
-    /// Somebody listens: the one branch of all that follows.
-    static ON: Cell<bool> = const { Cell::new(false) };
+    /// Somebody may listen: the one branch of all that follows. With the feature `tracing` a subscriber may come at any time.
+    static ON: Cell<bool> = const { Cell::new(cfg!(feature = "tracing")) };
     static CALLBACK: RefCell<Option<CallFlowCallback>> = const { RefCell::new(None) };
     /// The depth of the request whose code runs.
     static CURRENT: Cell<Option<u32>> = const { Cell::new(None) };
@@ -97,14 +97,33 @@ thread_local! {
 #[doc(alias = "tevent_thread_call_depth_deactivate")]
 #[allow(clippy::must_use_candidate, reason = "most callers have set none before")]
 pub fn set_call_flow_callback(callback: Option<CallFlowCallback>) -> Option<CallFlowCallback> {
-    ON.set(callback.is_some());
-    CALLBACK.with_borrow_mut(|place| std::mem::replace(place, callback))
+    let old = CALLBACK.with_borrow_mut(|place| std::mem::replace(place, callback));
+    ON.set(somebody_listens());
+    old
+}
+
+fn somebody_listens() -> bool {
+    cfg!(feature = "tracing") || callback().is_some()
+}
+
+/// None is left at the end of the thread, when requests in its other thread-locals may still be dropped.
+fn callback() -> Option<CallFlowCallback> {
+    CALLBACK.try_with(|callback| callback.borrow().clone()).ok().flatten()
 }
 
 /// Whether anybody listens.
 #[inline]
 pub(crate) fn is_on() -> bool {
-    ON.try_with(Cell::get).unwrap_or(false)
+    ON.get() && (cfg!(not(feature = "tracing")) || is_listened_to())
+}
+
+/// The depth costs a walk up the tree, so a subscriber is asked first.
+fn is_listened_to() -> bool {
+    #[cfg(feature = "tracing")]
+    if crate::trace::crate_tracing::wants_call_flow() {
+        return true;
+    }
+    callback().is_some()
 }
 
 /// The depth of a request that is created now.
@@ -141,7 +160,9 @@ pub(crate) fn of_request(req: &dyn Known, event: CallFlowEvent, function: Option
 
 #[cold]
 fn tell(flow: CallFlow) {
-    let callback = CALLBACK.with_borrow(Clone::clone);
+    #[cfg(feature = "tracing")]
+    crate::trace::crate_tracing::call_flow(flow);
+    let callback = callback();
     if let Some(callback) = &callback {
         let _silent = Silence::begin();
         callback(flow);
@@ -161,7 +182,7 @@ impl Silence {
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        ON.set(CALLBACK.with_borrow(Option::is_some));
+        ON.set(somebody_listens());
     }
 }
 

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::rc::{Rc, Weak};
 
 use crate::list::{Key, List};
+use crate::look::look;
 use crate::panics::Panics;
 use crate::req::Known;
 
@@ -69,21 +70,21 @@ where
 
 /// Where an object notes who keeps it. See [`ChildRef`].
 #[derive(Default)]
-pub struct HomeLink(RefCell<Option<(Weak<Children>, Key)>>);
+pub struct HomeLink(Cell<Option<(Weak<Children>, Key)>>);
 
 impl HomeLink {
     /// A link of something that nobody keeps yet.
     #[must_use]
     pub const fn new() -> Self {
-        HomeLink(RefCell::new(None))
+        HomeLink(Cell::new(None))
+    }
+
+    /// Tells one home from another.
+    pub(crate) fn address(&self) -> Option<usize> {
+        self.look(|home| home.as_ptr().addr())
     }
 
     /// Leaves the home: what it kept, still in its box, to be dropped by the caller outside any borrow.
-    /// Tells one home from another.
-    pub(crate) fn address(&self) -> Option<usize> {
-        self.0.borrow().as_ref().map(|(home, _key)| home.as_ptr().addr())
-    }
-
     pub(crate) fn leave(&self) -> Option<Box<dyn Any>> {
         let (home, key) = self.0.take()?;
         let kept = home.upgrade()?.list.borrow_mut().remove(key)?;
@@ -92,15 +93,18 @@ impl HomeLink {
 
     /// The request that keeps it.
     pub(crate) fn parent(&self) -> Option<Rc<dyn Known>> {
-        let home = self.0.borrow().as_ref()?.0.upgrade()?;
+        let home = self.look(Weak::upgrade)??;
         home.of.as_ref()?.upgrade()
+    }
+
+    fn look<R>(&self, at: impl FnOnce(&Weak<Children>) -> R) -> Option<R> {
+        look(&self.0, |(home, _key)| at(home))
     }
 }
 
 impl fmt::Debug for HomeLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.0.try_borrow().is_ok_and(|link| link.is_some());
-        f.debug_tuple("HomeLink").field(&kept).finish()
+        f.debug_tuple("HomeLink").field(&self.address().is_some()).finish()
     }
 }
 
@@ -133,15 +137,14 @@ impl Children {
             drop(owner);
         } else {
             let key = self.list.borrow_mut().push_back(Box::new(owner));
-            *child.home().0.borrow_mut() = Some((Rc::downgrade(self), key));
+            child.home().0.set(Some((Rc::downgrade(self), key)));
         }
         child
     }
 
     /// Gives an owner back, if it is this home that keeps it.
     pub(crate) fn take<R: ChildRef>(self: &Rc<Self>, child: &R) -> Option<R::Owner> {
-        let here = matches!(&*child.home().0.borrow(), Some((home, _)) if home.as_ptr() == Rc::as_ptr(self));
-        if !here {
+        if child.home().address() != Some(Rc::as_ptr(self).addr()) {
             return None;
         }
         let owner = child.home().leave()?;

@@ -98,6 +98,6 @@ impl FdSlot {
 
     /// The key under which the kernel knows it.
     pub(crate) fn key(&self, index: usize) -> Key {
-        Key { index, generation: self.generation }
+        Key::new(index, self.generation)
     }
 }

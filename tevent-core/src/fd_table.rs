@@ -208,7 +208,7 @@ impl FdTable {
     /// What has become void since it was fetched is passed over.
     pub(crate) fn next(&mut self) -> Option<(FdRef, FdFlags)> {
         while let Some(report) = self.fetched.pop_front() {
-            let index = report.key.index;
+            let index = report.key.index();
             let Some(slot) = self.slots.get_mut(index) else { continue };
             if slot.generation != report.key.generation {
                 continue;
@@ -380,7 +380,13 @@ impl FdTable {
         let slot = &mut self.slots[index];
         let ready = slot.refused && slot.wants().intersects(FdFlags::READ | FdFlags::WRITE);
         match (slot.always, ready) {
-            (None, true) => slot.always = Some(self.always.push_back(index)),
+            (None, true) => {
+                slot.always = Some(self.always.push_back(index));
+                // The kernel will not tell a foreign loop of it.
+                if let Some(outer) = &self.outer {
+                    outer.ring();
+                }
+            }
             (Some(key), false) => {
                 self.always.remove(key);
                 slot.always = None;
@@ -407,7 +413,7 @@ impl FdTable {
     fn leave_for_next_round(&mut self) {
         let (slots, round) = (&mut self.slots, self.round);
         self.fetched.retain(|report| {
-            let slot = slots.get_mut(report.key.index);
+            let slot = slots.get_mut(report.key.index());
             slot.is_none_or(|slot| std::mem::replace(&mut slot.served_in, round) != round)
         });
     }
@@ -417,7 +423,7 @@ impl FdTable {
         self.waits += 1;
         self.reactor.wait(timeout, &mut self.fetched)?;
         for report in self.fetched.range(before..) {
-            let slot = self.slots.get(report.key.index);
+            let slot = self.slots.get(report.key.index());
             if slot.is_none_or(|slot| slot.generation != report.key.generation) {
                 self.stray = true;
             }

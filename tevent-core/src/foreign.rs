@@ -84,7 +84,8 @@ impl Outer {
         }
     }
 
-    fn ring(&self) {
+    /// The foreign loop looks again, until it has asked how long it may sleep.
+    pub(crate) fn ring(&self) {
         if self.is_own() && !self.rung.replace(true) {
             self.bell.borrow().ring();
         }

@@ -2,8 +2,8 @@
 //! handlers of fd, timer, immediate and signal events, and drives callback-based requests.
 //!
 //! It is for those who port C tevent code function by function, and for daemons that want an event loop they can
-//! reason about: level-triggered, one handler a turn, in a fixed order. It is no async runtime, and it does not
-//! leave its thread.
+//! reason about: level-triggered, one handler a turn, in a fixed order. It is no async runtime (though [futures](Req::from_future) are
+//! requests like any other), and it does not leave its thread.
 //!
 //! ```
 //! use std::{cell::Cell, rc::Rc, time::Duration};
@@ -35,7 +35,8 @@
 //! # The order of a turn
 //!
 //! 1. The handlers of all signals that are pending run, and the turn ends.
-//! 2. What [other threads](ContextRef::threaded) have scheduled joins the immediates, at their tail.
+//! 2. What [other threads](ContextRef::threaded) have scheduled joins the immediates, at their tail; so do the polls of
+//!    [futures](Req::from_future) that were woken.
 //! 3. The first immediate runs, and the turn ends.
 //! 4. The first timer runs if it is due, and the turn ends.
 //! 5. The loop waits for fds until the next timer is due; one ready fd runs one handler, or the timer runs.
@@ -79,6 +80,7 @@ mod handover;
 mod immediate;
 mod list;
 mod location;
+mod look;
 mod nesting;
 mod panics;
 mod reactor;

@@ -3,34 +3,52 @@
 //! A plain data structure. Nodes live in a slab and are linked by index, so that once it has grown to its
 //! working size no operation allocates, and each is O(1).
 
+use std::mem;
+
 use slab::Slab;
 
 /// Names one value of one [`List`]. The generation makes a key that outlived its value a miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    pub(crate) index: usize,
+    index: u32,
     pub(crate) generation: u32,
 }
+
+impl Key {
+    /// # Panics
+    /// When there are more than 2³² − 2 at a time.
+    pub(crate) fn new(index: usize, generation: u32) -> Self {
+        let index = u32::try_from(index).ok().filter(|index| *index != NOBODY);
+        Key { index: index.expect("more values at a time than a key can tell apart"), generation }
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// In place of an `Option`, which would take twice the room.
+const NOBODY: u32 = u32::MAX;
 
 #[derive(Debug)]
 struct Node<T> {
     value: T,
     generation: u32,
-    before: Option<usize>,
-    after: Option<usize>,
+    before: u32,
+    after: u32,
 }
 
 #[derive(Debug)]
 pub(crate) struct List<T> {
     nodes: Slab<Node<T>>,
-    front: Option<usize>,
-    back: Option<usize>,
+    front: u32,
+    back: u32,
     births: u32,
 }
 
 impl<T> List<T> {
     pub(crate) const fn new() -> Self {
-        List { nodes: Slab::new(), front: None, back: None, births: 0 }
+        List { nodes: Slab::new(), front: NOBODY, back: NOBODY, births: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -38,15 +56,16 @@ impl<T> List<T> {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.front.is_none()
+        self.front == NOBODY
     }
 
     pub(crate) fn push_back(&mut self, value: T) -> Key {
         self.births = self.births.wrapping_add(1);
         let generation = self.births;
-        let index = self.nodes.insert(Node { value, generation, before: None, after: None });
-        self.link_back(index);
-        Key { index, generation }
+        let key = Key::new(self.nodes.vacant_key(), generation);
+        self.nodes.insert(Node { value, generation, before: NOBODY, after: NOBODY });
+        self.link_back(key.index);
+        key
     }
 
     /// Takes the value out; `None` if it has left already.
@@ -54,28 +73,23 @@ impl<T> List<T> {
         if !self.holds(key) {
             return None;
         }
-        self.unlink(key.index);
-        Some(self.nodes.remove(key.index).value)
+        self.take(key.index)
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<T> {
-        let index = self.front?;
-        self.unlink(index);
-        Some(self.nodes.remove(index).value)
+        self.take(self.front)
     }
 
     pub(crate) fn pop_back(&mut self) -> Option<T> {
-        let index = self.back?;
-        self.unlink(index);
-        Some(self.nodes.remove(index).value)
+        self.take(self.back)
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        self.nodes.get(key.index).filter(|node| node.generation == key.generation).map(|node| &node.value)
+        self.node(key.index).filter(|node| node.generation == key.generation).map(|node| &node.value)
     }
 
     pub(crate) fn front(&self) -> Option<&T> {
-        self.front.map(|index| &self.nodes[index].value)
+        self.node(self.front).map(|node| &node.value)
     }
 
     pub(crate) fn move_to_back(&mut self, key: Key) {
@@ -89,11 +103,9 @@ impl<T> List<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         let mut next = self.front;
         std::iter::from_fn(move || {
-            let index = next?;
-            let node = &self.nodes[index];
+            let (index, node) = (next, self.node(next)?);
             next = node.after;
-            let generation = node.generation;
-            Some((Key { index, generation }, &node.value))
+            Some((Key { index, generation: node.generation }, &node.value))
         })
     }
 
@@ -101,34 +113,49 @@ impl<T> List<T> {
     pub(crate) fn iter_back(&self) -> impl Iterator<Item = &T> {
         let mut next = self.back;
         std::iter::from_fn(move || {
-            let node = &self.nodes[next?];
+            let node = self.node(next)?;
             next = node.before;
             Some(&node.value)
         })
     }
 
-    fn holds(&self, key: Key) -> bool {
-        self.nodes.get(key.index).is_some_and(|node| node.generation == key.generation)
+    /// `None` for nobody.
+    fn node(&self, index: u32) -> Option<&Node<T>> {
+        self.nodes.get(index as usize)
     }
 
-    fn link_back(&mut self, index: usize) {
-        let old = self.back.replace(index);
-        self.nodes[index].before = old;
-        self.nodes[index].after = None;
-        match old {
-            Some(old) => self.nodes[old].after = Some(index),
-            None => self.front = Some(index),
+    fn node_mut(&mut self, index: u32) -> Option<&mut Node<T>> {
+        self.nodes.get_mut(index as usize)
+    }
+
+    fn holds(&self, key: Key) -> bool {
+        self.node(key.index).is_some_and(|node| node.generation == key.generation)
+    }
+
+    fn take(&mut self, index: u32) -> Option<T> {
+        self.node(index)?;
+        self.unlink(index);
+        Some(self.nodes.remove(index as usize).value)
+    }
+
+    fn link_back(&mut self, index: u32) {
+        let old = mem::replace(&mut self.back, index);
+        let node = &mut self.nodes[index as usize];
+        (node.before, node.after) = (old, NOBODY);
+        match self.node_mut(old) {
+            Some(old) => old.after = index,
+            None => self.front = index,
         }
     }
 
-    fn unlink(&mut self, index: usize) {
-        let Node { before, after, .. } = self.nodes[index];
-        match before {
-            Some(before) => self.nodes[before].after = after,
+    fn unlink(&mut self, index: u32) {
+        let Node { before, after, .. } = self.nodes[index as usize];
+        match self.node_mut(before) {
+            Some(before) => before.after = after,
             None => self.front = after,
         }
-        match after {
-            Some(after) => self.nodes[after].before = before,
+        match self.node_mut(after) {
+            Some(after) => after.before = before,
             None => self.back = before,
         }
     }

@@ -45,8 +45,8 @@ impl<S: 'static> IntoFuture for Req<S> {
 
     fn into_future(self) -> ReqFuture<S> {
         let waker = Rc::new(Cell::new(None::<Waker>));
-        let wakes = Wakes(Rc::clone(&waker));
-        self.set_callback(move |_req| wakes.wake());
+        let callback = Wakes(Rc::clone(&waker));
+        self.set_callback(move |_req| callback.wake());
         ReqFuture { req: Some(self), waker }
     }
 }

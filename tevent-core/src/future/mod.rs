@@ -71,7 +71,7 @@ impl<T: 'static> Req<FutureState<T>> {
     ///
     /// The future is dropped when the request ends, however that comes: it has finished, its [end time](ReqRef::set_endtime) has
     /// come, it was [cancelled](ReqRef::cancel) (`ECANCELED`), or dropped; inside its own poll, when that returns. With its context it
-    /// is polled no more. If it panics the request fails with `EIO`, its callback is posted, and the panic goes on out of the
+    /// is polled no more, also after [`re_initialise`](ContextRef::re_initialise). If it panics the request fails with `EIO`, its callback is posted, and the panic goes on out of the
     /// turn; the loop can be turned again.
     ///
     /// A task that waits counts for [`loop_wait`](ContextRef::loop_wait) only by the events it waits for, and once it is woken. Where
@@ -132,8 +132,8 @@ impl<T: 'static> Req<FutureState<T>> {
 /// What the future gave. Frees the request.
 ///
 /// # Errors
-/// The future's own error, or why the request ended before it: timed out, cancelled, panicked. `EINVAL` when somebody else
-/// called the request done.
+/// The future's own error (`EINVAL` for code 0, which is none), or why the request ended before it: timed out, cancelled, panicked.
+/// `EINVAL` when somebody else called the request done.
 pub fn future_recv<T>(req: Req<FutureState<T>>) -> Result<T, ReqError> {
     let output = req.recv(|s| s.output.take())?;
     output.ok_or_else(|| ReqError::from(libc::EINVAL))
@@ -207,7 +207,8 @@ fn poll<T: 'static>(req: &ReqRef<FutureState<T>>) {
                     req.done();
                 }
                 Err(error) => {
-                    req.error(error);
+                    // Code 0 is none, and must not leave it in progress for ever.
+                    let _ = req.error(error) || req.error(libc::EINVAL);
                 }
             }
         }

@@ -39,7 +39,9 @@ impl Tasks {
 
     pub(super) fn remove(&self, task: Key) {
         let poll = self.polls.borrow_mut().remove(task);
-        drop(poll);
+        if let Some(poll) = poll {
+            poll.reset();
+        }
     }
 
     pub(super) fn woken(&self) -> &Arc<Woken> {

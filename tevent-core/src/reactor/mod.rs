@@ -66,17 +66,14 @@ impl Report {
 
 /// A key as the number that the kernel hands back. The index stands in the lower half.
 fn token_of(key: Key) -> usize {
-    debug_assert!(key.index >> HALF == 0, "more fd numbers than a token can tell apart");
-    key.index | (key.generation as usize) << HALF
+    debug_assert!(key.index() >> HALF == 0, "more fd numbers than a token can tell apart");
+    key.index() | (key.generation as usize) << HALF
 }
 
 fn key_of(token: usize) -> Key {
     let mask = (1 << HALF) - 1;
-    Key {
-        index: token & mask,
-        // The upper half of a usize fits into 32 bits.
-        generation: u32::try_from(token >> HALF).unwrap_or(u32::MAX),
-    }
+    // The upper half of a usize fits into 32 bits.
+    Key::new(token & mask, u32::try_from(token >> HALF).unwrap_or(u32::MAX))
 }
 
 /// The generation after this one, among as many as a token has room for.

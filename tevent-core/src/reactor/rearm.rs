@@ -48,16 +48,16 @@ impl Rearm {
     }
 
     fn note(&mut self, key: Key, watched: Option<Watched>) {
-        if self.watched.len() <= key.index {
-            self.watched.resize(key.index + 1, None);
+        if self.watched.len() <= key.index() {
+            self.watched.resize(key.index() + 1, None);
         }
-        self.watched[key.index] = watched;
+        self.watched[key.index()] = watched;
     }
 
     fn arm_again(&mut self) {
         let Some(poll) = &self.poll else { return };
         for key in self.spent.drain(..) {
-            let Some(Some(watched)) = self.watched.get(key.index).copied() else { continue };
+            let Some(Some(watched)) = self.watched.get(key.index()).copied() else { continue };
             if watched.key == key {
                 let token = Token(token_of(key));
                 let interest = interest_of(watched.flags);
@@ -107,7 +107,7 @@ impl Reactor for Rearm {
         poll.poll(&mut self.events, timeout)?;
         for event in &self.events {
             let report = report_of(event);
-            let watched = self.watched.get(report.key.index).copied().flatten();
+            let watched = self.watched.get(report.key.index()).copied().flatten();
             match watched.filter(|watched| watched.key == report.key) {
                 // READ stands in for the interest in errors alone that mio lacks. What only the stand-in
                 // asked for is not passed on and not armed again: it would be reported for ever.

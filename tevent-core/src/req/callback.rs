@@ -1,14 +1,70 @@
 //! What a request calls: its callback, now or from an immediate, and its cleanup and cancel functions
 //! (REQ-3 to REQ-5, REQ-7, REQ-16).
 
+use std::any::type_name;
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::named::{Named, Plain};
-use super::{Callback, ReqRef, ReqState};
+use super::{ReqRef, ReqState};
 use crate::call_flow::{self, CallFlowEvent};
 use crate::context::ContextRef;
 use crate::immediate::Immediate;
+use crate::look::look;
 use crate::stack::{bounded, bounded_drop};
+
+/// What a request calls when it has finished.
+pub(super) trait Callback<S: 'static> {
+    fn call(&self, req: &ReqRef<S>);
+
+    fn name(&self) -> &'static str;
+
+    /// By `notify_callback`, by `post` and by the finish. One that takes the sub-request by value runs once.
+    fn runs_again(&self) -> bool;
+}
+
+impl<S: 'static, F: Fn(&ReqRef<S>)> Callback<S> for Plain<F> {
+    fn call(&self, req: &ReqRef<S>) {
+        (self.0)(req);
+    }
+
+    fn name(&self) -> &'static str {
+        type_name::<F>()
+    }
+
+    fn runs_again(&self) -> bool {
+        true
+    }
+}
+
+/// Hands the sub-request over, by the name of the callback that it is handed to.
+pub(super) struct Once<D, C> {
+    deliver: Cell<Option<D>>,
+    _callback: PhantomData<C>,
+}
+
+impl<D: FnOnce(), C> Once<D, C> {
+    pub(super) fn new(deliver: D, callback: PhantomData<C>) -> Self {
+        Once { deliver: Cell::new(Some(deliver)), _callback: callback }
+    }
+}
+
+impl<S: 'static, D: FnOnce(), C> Callback<S> for Once<D, C> {
+    fn call(&self, _req: &ReqRef<S>) {
+        if let Some(deliver) = self.deliver.take() {
+            deliver();
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        type_name::<C>()
+    }
+
+    fn runs_again(&self) -> bool {
+        false
+    }
+}
 
 impl<S: 'static> ReqRef<S> {
     /// Sets what runs when the request finishes. It replaces an earlier callback, also one of
@@ -38,13 +94,13 @@ impl<S: 'static> ReqRef<S> {
     /// ```
     #[doc(alias = "tevent_req_set_callback")]
     pub fn set_callback(&self, callback: impl Fn(&ReqRef<S>) + 'static) {
-        self.replace_callback(Callback::Every(Rc::new(Plain(callback))));
+        self.replace_callback(Rc::new(Plain(callback)));
     }
 
     /// Whether there is a callback that would run.
     #[must_use]
     pub fn has_callback(&self) -> bool {
-        self.0.callback.borrow().is_some()
+        look(&self.0.callback, |_callback| ()).is_some()
     }
 
     /// Calls the callback now, without a change of the state. One of [`add_subreq`](Self::add_subreq) takes the request
@@ -73,7 +129,7 @@ impl<S: 'static> ReqRef<S> {
 
     /// A deferral holds for whatever would call back next.
     pub(super) fn call_back_or_post(&self) {
-        let defer_to = self.0.defer_to.take();
+        let defer_to = self.0.had_rare().and_then(|rare| rare.defer_to.take());
         match defer_to {
             Some(ev) => self.post(&ev),
             None => self.call_back(),
@@ -112,8 +168,7 @@ impl<S: 'static> ReqRef<S> {
             return;
         }
         self.know(ev);
-        let mut trigger = self.0.trigger.borrow_mut();
-        let trigger = trigger.get_or_insert_with(|| {
+        let trigger = self.0.trigger.take().unwrap_or_else(|| {
             let req = self.clone();
             Immediate::new(move |_ev, _im| {
                 // As in C, where a posted callback is a finish in the state that the request is in.
@@ -123,6 +178,7 @@ impl<S: 'static> ReqRef<S> {
             .untraced()
         });
         trigger.schedule(ev);
+        self.0.trigger.set(Some(trigger));
     }
 
     /// Makes whatever would call back next, mostly the finish, [`post`](Self::post) instead. One time. If the context is
@@ -150,7 +206,7 @@ impl<S: 'static> ReqRef<S> {
     pub fn defer_callback(&self, ev: &ContextRef) {
         if !self.is_freed() {
             self.know(ev);
-            let old = self.0.defer_to.replace(Some(ev.clone()));
+            let old = self.0.rare().defer_to.replace(Some(ev.clone()));
             drop(old);
         }
     }
@@ -176,7 +232,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_set_cleanup_fn")]
     pub fn set_cleanup_fn(&self, cleanup: impl Fn(&ReqRef<S>, ReqState) + 'static) {
         if self.state() != ReqState::Received {
-            bounded_drop(self.0.cleanup.replace(Some(Rc::new(cleanup))));
+            bounded_drop(self.0.rare().cleanup.replace(Some(Rc::new(cleanup))));
         }
     }
 
@@ -199,7 +255,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_set_cancel_fn")]
     pub fn set_cancel_fn(&self, cancel: impl Fn(&ReqRef<S>) -> bool + 'static) {
         if self.state() != ReqState::Received {
-            bounded_drop(self.0.cancel.replace(Some(Rc::new(Plain(cancel)))));
+            bounded_drop(self.0.rare().cancel.replace(Some(Rc::new(Plain(cancel)))));
         }
     }
 
@@ -216,7 +272,7 @@ impl<S: 'static> ReqRef<S> {
     /// ```
     #[doc(alias = "tevent_req_cancel")]
     pub fn cancel(&self) -> bool {
-        let cancel = self.0.cancel.borrow().clone();
+        let cancel = self.0.had_rare().and_then(|rare| rare.cancel.borrow().clone());
         call_flow::of_request(
             self.known(),
             CallFlowEvent::Cancel,
@@ -233,25 +289,13 @@ impl<S: 'static> ReqRef<S> {
         if self.state() == ReqState::Received {
             return;
         }
-        let callback = match &mut *self.0.callback.borrow_mut() {
-            Some(Callback::Every(callback)) => Some(Callback::Every(Rc::clone(callback))),
-            once => once.take(),
-        };
-        match callback {
-            Some(Callback::Every(callback)) => {
-                self.tell_callback(callback.name());
-                call_flow::within_parent(self.known(), || callback.call(self, ()));
-            }
-            Some(Callback::Once(callback)) => {
-                self.tell_callback(callback.name());
-                call_flow::within_parent(self.known(), || callback.call());
-            }
-            None => {}
+        let Some(callback) = self.0.callback.take() else { return };
+        if callback.runs_again() {
+            self.0.callback.set(Some(Rc::clone(&callback)));
         }
-    }
-
-    fn tell_callback(&self, name: &'static str) {
-        call_flow::of_request(self.known(), CallFlowEvent::NotifyCallback, Some(name));
+        call_flow::of_request(self.known(), CallFlowEvent::NotifyCallback, Some(callback.name()));
+        call_flow::within_parent(self.known(), || callback.call(self));
+        bounded_drop(callback);
     }
 
     /// Nobody is called any more, now or from a post.
@@ -261,7 +305,7 @@ impl<S: 'static> ReqRef<S> {
         bounded_drop(self.0.callback.take());
     }
 
-    pub(super) fn replace_callback(&self, callback: Callback<S>) {
+    pub(super) fn replace_callback(&self, callback: Rc<dyn Callback<S>>) {
         let unused = if self.state() == ReqState::Received {
             Some(callback)
         } else {
@@ -276,7 +320,7 @@ impl<S: 'static> ReqRef<S> {
             return;
         }
         self.0.cleaned.set(state);
-        let cleanup = self.0.cleanup.borrow().clone();
+        let cleanup = self.0.had_rare().and_then(|rare| rare.cleanup.borrow().clone());
         call_flow::of_request(
             self.known(),
             CallFlowEvent::Cleanup,

@@ -1,6 +1,6 @@
 //! The state of a request, and what has to wait while it is borrowed.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 
 use crate::panics::Panics;
@@ -11,7 +11,13 @@ type Job = Box<dyn FnOnce()>;
 /// order as soon as the borrow ends, also when it ends by a panic.
 pub(super) struct StateCell<S> {
     state: RefCell<Option<S>>,
-    waiting: RefCell<VecDeque<Job>>,
+    /// Made with the first that waits.
+    waiting: OnceCell<Box<Waiting>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: RefCell<VecDeque<Job>>,
     working_off: Cell<bool>,
 }
 
@@ -21,11 +27,7 @@ pub(super) struct Borrowed;
 
 impl<S> StateCell<S> {
     pub(super) const fn new(state: S) -> Self {
-        StateCell {
-            state: RefCell::new(Some(state)),
-            waiting: RefCell::new(VecDeque::new()),
-            working_off: Cell::new(false),
-        }
+        StateCell { state: RefCell::new(Some(state)), waiting: OnceCell::new() }
     }
 
     /// Lends the state; `None` when it is gone.
@@ -41,7 +43,7 @@ impl<S> StateCell<S> {
         if self.state.try_borrow_mut().is_ok() {
             job();
         } else {
-            self.waiting.borrow_mut().push_back(Box::new(job));
+            self.waiting.get_or_init(Box::default).jobs.borrow_mut().push_back(Box::new(job));
         }
     }
 
@@ -61,16 +63,17 @@ impl<S> Drop for WorkOff<'_, S> {
     fn drop(&mut self) {
         let cell = self.0;
         // Jobs that borrow the state again leave what comes up meanwhile to the outermost.
-        if cell.working_off.get() || cell.is_borrowed() {
+        let Some(waiting) = cell.waiting.get() else { return };
+        if waiting.working_off.get() || cell.is_borrowed() {
             return;
         }
-        cell.working_off.set(true);
+        waiting.working_off.set(true);
         let mut panics = Panics::default();
-        let next = || cell.waiting.borrow_mut().pop_front();
+        let next = || waiting.jobs.borrow_mut().pop_front();
         while let Some(job) = next() {
             panics.catch(job);
         }
-        cell.working_off.set(false);
+        waiting.working_off.set(false);
         panics.resume();
     }
 }

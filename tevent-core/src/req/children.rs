@@ -5,8 +5,8 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::named::Deliver;
-use super::{Callback, Req, ReqRef, ReqState};
+use super::callback::Once;
+use super::{Req, ReqRef, ReqState};
 use crate::children::{ChildRef, Children};
 use crate::context::ContextRef;
 use crate::fd::FdRef;
@@ -157,7 +157,7 @@ impl<S: 'static> ReqRef<S> {
                 }
             });
         };
-        subreq.replace_callback(Callback::Once(Box::new(Deliver::new(deliver, name))));
+        subreq.replace_callback(Rc::new(Once::new(deliver, name)));
         let subreq = self.of_state().keep(subreq);
         self.adopt(&subreq);
         let own_context = self.known_context();
@@ -209,8 +209,7 @@ impl<S: 'static> ReqRef<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn take<R: ChildRef>(&self, child: &R) -> Option<R::Owner> {
-        let homes = [&self.0.of_state, &self.0.of_request];
-        homes.into_iter().find_map(|home| home.get()?.take(child))
+        self.0.children().find_map(|home| home.take(child))
     }
 
     /// For a callback that was set too late to be called by the finish.
@@ -235,7 +234,7 @@ impl<S: 'static> ReqRef<S> {
     }
 
     fn of_request(&self) -> &Rc<Children> {
-        let children = self.0.of_request.get_or_init(|| Children::new(Some(self.weak())));
+        let children = self.0.rare().of_request.get_or_init(|| Children::new(Some(self.weak())));
         if self.is_freed() {
             children.refuse();
         }
@@ -280,7 +279,7 @@ impl ContextRef {
                 callback(&ctx, req);
             }
         };
-        req.replace_callback(Callback::Once(Box::new(Deliver::new(deliver, name))));
+        req.replace_callback(Rc::new(Once::new(deliver, name)));
         let req = self.keep(req);
         if req.known_context().is_none() {
             req.know(self);

@@ -1,6 +1,6 @@
 //! Taking the result and freeing (REQ-8, REQ-12).
 
-use super::{Outcome, Req, ReqError, ReqRef, ReqState};
+use super::{Req, ReqError, ReqRef, ReqState};
 use crate::panics::Panics;
 use crate::stack::{bounded, bounded_drop};
 
@@ -50,8 +50,8 @@ impl<S: 'static> Drop for Req<S> {
         req.0.freed.set(true);
         req.0.received.set(true);
         let trigger = req.0.trigger.take();
-        let end_time = req.0.end_time.take();
-        drop((trigger, end_time));
+        drop(trigger);
+        req.reset_endtime();
         let req = req.clone();
         bounded(move || req.tear_down());
     }
@@ -90,8 +90,9 @@ impl<S: 'static> ReqRef<S> {
     /// state wait, and all else goes now.
     fn tear_down(&self) {
         let mut panics = Panics::default();
-        let recording = self.0.recording.take();
-        if let Some(recording) = recording.filter(|_| self.0.outcome.borrow().finished.is_none()) {
+        let rare = self.0.had_rare();
+        let recording = rare.and_then(|rare| rare.recording.take());
+        if let Some(recording) = recording.filter(|_| self.0.finished.get().is_none()) {
             recording.vanish();
         }
         if self.0.state.is_borrowed() {
@@ -101,11 +102,11 @@ impl<S: 'static> ReqRef<S> {
         } else {
             self.end_state(&mut panics);
         }
-        if let Some(kept) = self.0.of_request.get() {
+        if let Some(kept) = rare.and_then(|rare| rare.of_request.get()) {
             panics.catch(|| kept.close());
         }
         panics.catch(|| bounded_drop(self.0.callback.take()));
-        let contexts = (self.0.ev.take(), self.0.defer_to.take());
+        let contexts = (self.0.ev.take(), rare.and_then(|rare| rare.defer_to.take()));
         drop(contexts);
         panics.resume();
     }
@@ -118,17 +119,17 @@ impl<S: 'static> ReqRef<S> {
 
     /// The state's end: received, or freed without it.
     fn end_state(&self, panics: &mut Panics) {
-        let finished = self.finish_location();
-        let result = Err(ReqError::plain(ReqState::Received, 0));
-        let before = self.0.outcome.replace(Outcome { result, finished });
-        if before.state() != ReqState::Received {
-            let print = self.0.print.take();
-            let cancel = self.0.cancel.take();
-            panics.catch(|| bounded_drop((print, cancel)));
+        let before = self.0.stands.replace(ReqState::Received);
+        self.0.code.set(0);
+        if before != ReqState::Received {
+            if let Some(rare) = self.0.had_rare() {
+                let asked = (rare.print.take(), rare.cancel.take(), rare.cause.take());
+                panics.catch(|| bounded_drop(asked));
+            }
             let callback = self.0.callback.take();
             panics.catch(|| bounded_drop(callback));
             panics.catch(|| self.clean_up(ReqState::Received));
-            let cleanup = self.0.cleanup.take();
+            let cleanup = self.0.had_rare().and_then(|rare| rare.cleanup.take());
             panics.catch(|| bounded_drop(cleanup));
         }
         self.close_children_of_state(panics);

@@ -60,8 +60,10 @@ pub enum ReqState {
 pub struct ReqError {
     state: ReqState,
     code: u64,
-    cause: Option<Arc<dyn Error + Send + Sync>>,
+    cause: Option<Cause>,
 }
+
+pub(super) type Cause = Arc<dyn Error + Send + Sync>;
 
 impl ReqError {
     /// The request's end time came.
@@ -70,7 +72,15 @@ impl ReqError {
     pub const NO_MEMORY: ReqError = ReqError::plain(ReqState::NoMemory, 0);
 
     pub(crate) const fn plain(state: ReqState, code: u64) -> Self {
-        ReqError { state, code, cause: None }
+        ReqError::from_parts(state, code, None)
+    }
+
+    pub(super) const fn from_parts(state: ReqState, code: u64, cause: Option<Cause>) -> Self {
+        ReqError { state, code, cause }
+    }
+
+    pub(super) fn take_cause(&mut self) -> Option<Cause> {
+        self.cause.take()
     }
 
     /// An error with a code.

@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use super::{Outcome, ReqError, ReqRef, ReqState};
+use super::{ReqError, ReqRef, ReqState};
 use crate::context::ContextRef;
 use crate::error::LoopError;
 use crate::location::Location;
@@ -155,7 +155,7 @@ impl<S: 'static> ReqRef<S> {
         let timer = ev.add_internal_timer(when.into(), move |_ev, _te, _now| {
             req.finish(Err(ReqError::TIMED_OUT), at);
         });
-        let old = self.0.end_time.replace(Some(timer));
+        let old = self.0.rare().end_time.replace(Some(timer));
         drop(old);
     }
 
@@ -164,7 +164,7 @@ impl<S: 'static> ReqRef<S> {
     /// C equivalent: `tevent_req_reset_endtime`. Spec: REQ-6.
     #[doc(alias = "tevent_req_reset_endtime")]
     pub fn reset_endtime(&self) {
-        let old = self.0.end_time.take();
+        let old = self.0.had_rare().and_then(|rare| rare.end_time.take());
         drop(old);
     }
 
@@ -214,9 +214,19 @@ impl<S: 'static> ReqRef<S> {
             return;
         }
         self.reset_endtime();
-        let finished = Some(at);
-        *self.0.outcome.borrow_mut() = Outcome { result, finished };
-        if let Some(recording) = &*self.0.recording.borrow() {
+        let (state, code) = match result {
+            Ok(()) => (ReqState::Done, 0),
+            Err(mut error) => {
+                if let Some(cause) = error.take_cause() {
+                    self.0.rare().cause.replace(Some(cause));
+                }
+                (error.state(), error.code())
+            }
+        };
+        self.0.stands.set(state);
+        self.0.code.set(code);
+        self.0.finished.set(Some(at));
+        if let Some(recording) = self.known().recording() {
             recording.note_state(self.known());
         }
         let req = self.clone();

@@ -3,13 +3,14 @@
 use std::rc::{Rc, Weak};
 
 use super::profile::{self, Recording};
-use super::{Inner, ReqError, ReqRef, ReqState};
+use super::{Inner, ReqRef, ReqState};
 use crate::call_flow;
-use crate::children::{AnyReq, ChildRef, HomeLink};
+use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
 use crate::immediate::ImmediateRef;
 use crate::list::Key;
 use crate::location::Location;
+use crate::look::look;
 use crate::timer::TimerRef;
 
 /// A request of any type.
@@ -50,7 +51,7 @@ impl<S: 'static> Known for Inner<S> {
     }
 
     fn state(&self) -> ReqState {
-        if self.received.get() { ReqState::Received } else { self.outcome.borrow().state() }
+        if self.received.get() { ReqState::Received } else { self.stands.get() }
     }
 
     fn home(&self) -> &HomeLink {
@@ -58,54 +59,59 @@ impl<S: 'static> Known for Inner<S> {
     }
 
     fn homes(&self) -> [Option<usize>; 2] {
-        [&self.of_state, &self.of_request].map(|home| home.get().map(|home| Rc::as_ptr(home).addr()))
+        let mut homes = self.children().map(|home| Rc::as_ptr(home).addr());
+        [homes.next(), homes.next()]
     }
 
     fn end_time(&self) -> Option<TimerRef> {
-        self.end_time.borrow().as_deref().cloned()
+        look(&self.had_rare()?.end_time, |timer| TimerRef::clone(timer))
     }
 
     fn posted(&self) -> Option<ImmediateRef> {
-        self.trigger.borrow().as_deref().cloned()
+        look(&self.trigger, |trigger| ImmediateRef::clone(trigger))
     }
 
     fn outcome(&self) -> (ReqState, u64) {
-        let outcome = self.outcome.borrow();
-        let code = outcome.result.as_ref().err().map_or(0, ReqError::code);
-        (outcome.state(), code)
+        (self.stands.get(), self.code.get())
     }
 
     fn finished(&self) -> Option<Location> {
-        self.outcome.borrow().finished
+        self.finished.get()
     }
 
     fn sub_requests(&self) -> Vec<Rc<dyn Known>> {
-        [&self.of_state, &self.of_request]
-            .into_iter()
-            .filter_map(|home| home.get().map(|home| home.requests()))
-            .flatten()
-            .collect()
+        self.children().flat_map(|home| home.requests()).collect()
     }
 
     fn recording(&self) -> Option<Rc<Recording>> {
-        self.recording.borrow().clone()
+        self.had_rare()?.recording.borrow().clone()
     }
 
     fn set_recording(&self, recording: Option<Rc<Recording>>) {
-        let old = self.recording.replace(recording);
-        drop(old);
+        if recording.is_some() || self.had_rare().is_some() {
+            let old = self.rare().recording.replace(recording);
+            drop(old);
+        }
     }
 
     fn depth_before(&self) -> u32 {
-        self.depth.get()
+        self.had_rare().map_or(0, |rare| rare.depth.get())
     }
 
     fn set_depth(&self, depth: u32) {
-        self.depth.set(depth);
+        self.rare().depth.set(depth);
     }
 
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+}
+
+impl<S: 'static> Inner<S> {
+    /// What it keeps its children in: those of the state, and those of the request.
+    pub(super) fn children(&self) -> impl Iterator<Item = &Rc<Children>> {
+        let of_request = self.had_rare().and_then(|rare| rare.of_request.get());
+        self.of_state.get().into_iter().chain(of_request)
     }
 }
 
@@ -141,7 +147,7 @@ impl Drop for Acquaintance {
 impl<S: 'static> ReqRef<S> {
     /// Remembers the context, and is remembered by it.
     pub(crate) fn know(&self, ev: &ContextRef) {
-        let known = self.0.ev.borrow().as_ref().is_some_and(|known| known.ev == *ev);
+        let known = look(&self.0.ev, |known| known.ev == *ev) == Some(true);
         if !known && !self.is_freed() {
             let key = ev.requests().borrow_mut().push_back(self.weak());
             let old = self.0.ev.replace(Some(Acquaintance { ev: ev.clone(), key }));
@@ -159,7 +165,7 @@ impl<S: 'static> ReqRef<S> {
 
     /// A request that it keeps from now on is below it, in the call flow and in profiles.
     pub(super) fn adopt(&self, child: &impl ChildRef) {
-        let recording = self.0.recording.borrow().clone();
+        let recording = self.known().recording();
         if recording.is_none() && !call_flow::is_on() {
             return;
         }
@@ -174,6 +180,6 @@ impl<S: 'static> ReqRef<S> {
 
     /// The context that it was last told of.
     pub(super) fn known_context(&self) -> Option<ContextRef> {
-        self.0.ev.borrow().as_ref().map(|known| known.ev.clone())
+        look(&self.0.ev, |known| known.ev.clone())
     }
 }

@@ -10,9 +10,10 @@ mod known;
 mod named;
 mod print;
 mod profile;
+mod rare;
 
 use std::any::type_name;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -21,11 +22,10 @@ use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
 use crate::immediate::Immediate;
 use crate::location::Location;
-use crate::timer::Timer;
+use callback::Callback;
 use cell::StateCell;
 use known::Acquaintance;
-use named::{Named, NamedOnce};
-use profile::Recording;
+use rare::Rare;
 
 pub use error::{ReqError, ReqState};
 pub(crate) use known::Known;
@@ -86,64 +86,29 @@ pub struct Req<S: 'static>(ReqRef<S>);
 /// A handle on a [`Req`]: a cheap clone that frees nothing and turns inert when the owner goes.
 pub struct ReqRef<S: 'static>(Rc<Inner<S>>);
 
-/// Called with the request; see `set_callback`, `set_cleanup_fn`, `set_cancel_fn` and `set_print_fn`.
-type Hook<S, A, R> = RefCell<Option<Rc<dyn Named<S, A, R>>>>;
-
 struct Inner<S: 'static> {
     created: Location,
     home: HomeLink,
-    outcome: RefCell<Outcome>,
+    /// How it stands, the code of a failure, and where it finished.
+    stands: Cell<ReqState>,
+    code: Cell<u64>,
+    finished: Cell<Option<Location>>,
     /// A finish was accepted; it may still wait for the end of a borrow (REQ-15).
     claimed: Cell<bool>,
     freed: Cell<bool>,
     /// Received or freed; the end of the state may still wait for the end of a borrow.
     received: Cell<bool>,
-    /// How many requests stood above it when it was created or adopted (TRACE-4).
-    depth: Cell<u32>,
     /// The latest state that cleanup ran for (REQ-3).
     cleaned: Cell<ReqState>,
     /// The context that this request was last told of, for a callback that has to be posted.
-    ev: RefCell<Option<Acquaintance>>,
-    /// Set by `defer_callback`.
-    defer_to: RefCell<Option<ContextRef>>,
+    ev: Cell<Option<Acquaintance>>,
     /// The immediate of `post`.
-    trigger: RefCell<Option<Immediate>>,
-    end_time: RefCell<Option<Timer>>,
+    trigger: Cell<Option<Immediate>>,
     /// What goes with the state, at `received`: events and sub-requests.
     of_state: OnceCell<Rc<Children>>,
-    /// What goes with the request: what it was told to keep, such as queue entries.
-    of_request: OnceCell<Rc<Children>>,
-    callback: RefCell<Option<Callback<S>>>,
-    cleanup: Hook<S, ReqState, ()>,
-    cancel: Hook<S, (), bool>,
-    print: Hook<S, (), String>,
-    recording: RefCell<Option<Rc<Recording>>>,
+    callback: Cell<Option<Rc<dyn Callback<S>>>>,
+    rare: OnceCell<Box<Rare<S>>>,
     state: StateCell<S>,
-}
-
-/// How a request stands and where it finished.
-#[derive(Clone)]
-struct Outcome {
-    result: Result<(), ReqError>,
-    finished: Option<Location>,
-}
-
-impl Outcome {
-    fn state(&self) -> ReqState {
-        match &self.result {
-            Ok(()) => ReqState::Done,
-            Err(error) => error.state(),
-        }
-    }
-}
-
-type EveryTime<S> = Rc<dyn Named<S, (), ()>>;
-
-enum Callback<S: 'static> {
-    /// May run several times: by `notify_callback`, by `post` and by the finish.
-    Every(EveryTime<S>),
-    /// Takes the sub-request by value.
-    Once(Box<dyn NamedOnce>),
 }
 
 impl<S: 'static> Req<S> {
@@ -166,30 +131,22 @@ impl<S: 'static> Req<S> {
         let req = Req(ReqRef(Rc::new(Inner {
             created: Location::caller(),
             home: HomeLink::new(),
-            outcome: RefCell::new(Outcome {
-                result: Err(ReqError::plain(ReqState::InProgress, 0)),
-                finished: None,
-            }),
+            stands: Cell::new(ReqState::InProgress),
+            code: Cell::new(0),
+            finished: Cell::new(None),
             claimed: Cell::new(false),
             freed: Cell::new(false),
             received: Cell::new(false),
-            depth: Cell::new(0),
             cleaned: Cell::new(ReqState::Init),
-            ev: RefCell::new(None),
-            defer_to: RefCell::new(None),
-            trigger: RefCell::new(None),
-            end_time: RefCell::new(None),
+            ev: Cell::new(None),
+            trigger: Cell::new(None),
             of_state: OnceCell::new(),
-            of_request: OnceCell::new(),
-            callback: RefCell::new(None),
-            cleanup: RefCell::new(None),
-            cancel: RefCell::new(None),
-            print: RefCell::new(None),
-            recording: RefCell::new(None),
+            callback: Cell::new(None),
+            rare: OnceCell::new(),
             state: StateCell::new(state),
         })));
         if call_flow::is_on() {
-            req.0.0.depth.set(call_flow::depth_of_new());
+            req.known().set_depth(call_flow::depth_of_new());
             call_flow::of_request(req.known(), CallFlowEvent::Create, Some(type_name::<S>()));
         }
         req
@@ -239,7 +196,7 @@ impl<S: 'static> ReqRef<S> {
         if self.0.received.get() {
             return ReqState::Received;
         }
-        self.0.outcome.borrow().state()
+        self.0.stands.get()
     }
 
     /// Whether it is at work.
@@ -271,7 +228,13 @@ impl<S: 'static> ReqRef<S> {
         if self.0.received.get() {
             return Err(ReqError::plain(ReqState::Received, 0));
         }
-        self.0.outcome.borrow().result.clone()
+        match self.0.stands.get() {
+            ReqState::Done => Ok(()),
+            state => {
+                let cause = self.0.had_rare().and_then(|rare| rare.cause.borrow().clone());
+                Err(ReqError::from_parts(state, self.0.code.get(), cause))
+            }
+        }
     }
 
     /// Whether [`result`](Self::result) is an error: true also while the request is at work.
@@ -318,7 +281,7 @@ impl<S: 'static> ReqRef<S> {
     /// Where it was finished; `None` before.
     #[must_use]
     pub fn finish_location(&self) -> Option<Location> {
-        self.0.outcome.borrow().finished
+        self.0.finished.get()
     }
 
     /// The name of the state's type.

@@ -2,7 +2,6 @@
 //! the closure's own table of functions.
 
 use std::any::type_name;
-use std::marker::PhantomData;
 
 use super::ReqRef;
 
@@ -33,34 +32,5 @@ impl<S: 'static, R, F: Fn(&ReqRef<S>) -> R> Named<S, (), R> for Plain<F> {
 
     fn name(&self) -> &'static str {
         type_name::<F>()
-    }
-}
-
-/// Called once.
-pub(super) trait NamedOnce {
-    fn call(self: Box<Self>);
-
-    fn name(&self) -> &'static str;
-}
-
-/// What delivers to a callback, by the name of the callback.
-pub(super) struct Deliver<D, C> {
-    deliver: D,
-    _callback: PhantomData<C>,
-}
-
-impl<D: FnOnce(), C> Deliver<D, C> {
-    pub(super) fn new(deliver: D, callback: PhantomData<C>) -> Self {
-        Deliver { deliver, _callback: callback }
-    }
-}
-
-impl<D: FnOnce(), C> NamedOnce for Deliver<D, C> {
-    fn call(self: Box<Self>) {
-        (self.deliver)();
-    }
-
-    fn name(&self) -> &'static str {
-        type_name::<C>()
     }
 }

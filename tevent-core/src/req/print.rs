@@ -26,7 +26,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_default_print")]
     #[must_use]
     pub fn print(&self) -> String {
-        let print = self.0.print.borrow().clone();
+        let print = self.0.had_rare().and_then(|rare| rare.print.borrow().clone());
         let line = match &print {
             Some(print) => print.call(self, ()),
             None => self.default_print(),
@@ -68,7 +68,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_set_print_fn")]
     pub fn set_print_fn(&self, print: impl Fn(&ReqRef<S>) -> String + 'static) {
         if self.state() != ReqState::Received {
-            bounded_drop(self.0.print.replace(Some(Rc::new(Plain(print)))));
+            bounded_drop(self.0.rare().print.replace(Some(Rc::new(Plain(print)))));
         }
     }
 }

@@ -253,6 +253,8 @@ impl Recording {
         own.set_status(pid, state, error);
         if let (Some(location), None) = (req.finished(), own.stop) {
             own.set_stop(location, SystemTime::now());
+            #[cfg(feature = "tracing")]
+            crate::trace::crate_tracing::profile(&own);
         }
     }
 

@@ -9,7 +9,7 @@ mod traced;
 mod watchdog;
 
 #[cfg(feature = "tracing")]
-mod crate_tracing;
+pub(crate) mod crate_tracing;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

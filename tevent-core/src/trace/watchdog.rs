@@ -134,7 +134,10 @@ impl ContextRef {
     fn alarm(&self, took: Duration, alarm: impl FnOnce() -> Alarm) -> bool {
         let report = self.trace().watchdog.report.borrow().clone();
         let Some((_limit, report)) = report.filter(|(limit, _report)| took > *limit) else { return false };
-        report(self, alarm());
+        let alarm = alarm();
+        #[cfg(feature = "tracing")]
+        super::crate_tracing::alarm(&alarm);
+        report(self, alarm);
         bounded_drop(report);
         true
     }
