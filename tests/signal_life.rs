@@ -98,7 +98,7 @@ impl Storm {
         storm.other.begin(move || {
             while !stop.load(Ordering::Relaxed) {
                 if may_go(sent.load(Ordering::Relaxed)) {
-                    signals.iter().for_each(|signal| signals::raise(*signal));
+                    signals.iter().copied().for_each(signals::raise);
                     sent.fetch_add(1, Ordering::Relaxed);
                 } else {
                     std::thread::yield_now();
@@ -290,8 +290,10 @@ on_every_backend! {
             if round % 5 == 0 { drop(elsewhere) }
             drop(se);
         }
-        storms.iter().for_each(|storm| storm.stop.store(true, Ordering::Relaxed));
-        storms.iter().for_each(|storm| storm.other.finish());
+        for storm in &storms {
+            storm.stop.store(true, Ordering::Relaxed);
+            storm.other.finish();
+        }
         let sent: u32 = storms.iter().map(|storm| storm.sent.load(Ordering::Relaxed)).sum();
         turn_until(&ctx, || count.get() >= sent);
         run_ready(&ctx);

@@ -223,7 +223,7 @@ on_every_backend! {
         let _alone = signals::alone();
         let (one, two) = (backend.context(), backend.context());
         let (_one, seen_by_one) = typed(&one, rt(), SignalFlags::NONE);
-        let (_two, seen_by_two) = typed(&two, rt(), SignalFlags::NONE);
+        let (on_two, seen_by_two) = typed(&two, rt(), SignalFlags::NONE);
         send_values(rt(), 0..1000);
         turns(&one, 1);
         assert!(signals::is_blocked(rt()), "the other has no room yet");
@@ -240,7 +240,7 @@ on_every_backend! {
         // One that goes with a full queue leaves nothing blocked either.
         send_values(rt(), 0..1000);
         turns(&one, 1);
-        drop((_two, two));
+        drop((on_two, two));
         run_ready(&one);
         assert_counts(&seen_by_one.values(), 1000);
         assert!(!signals::is_blocked(rt()));
