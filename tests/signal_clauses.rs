@@ -10,11 +10,13 @@ mod signals;
 use std::cell::{Cell, RefCell};
 use std::process::Command;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signals::{Other, turn_until};
 use support::{Log, on_every_backend, pair, run_ready, turns};
-use tevent::{ContextRef, FdFlags, Immediate, SignalDelivery, SignalEvent, SignalFlags, SignalInfo, When};
+use tevent::{
+    ContextRef, FdFlags, Immediate, SignalDelivery, SignalEvent, SignalFlags, SignalInfo, TracePoint, When,
+};
 
 const HUP: i32 = libc::SIGHUP;
 const USR1: i32 = libc::SIGUSR1;
@@ -279,18 +281,45 @@ on_every_backend! {
         let _alone = signals::alone();
         let (ctx, log) = (backend.context(), Log::new());
         let _se = plain(&ctx, USR1, "usr1", &log);
-        // Told after the last look at the signals.
-        ctx.trace().points().set(Rc::new(|_, point| {
-            if point == tevent::TracePoint::BeforeWait {
-                signals::raise(USR1);
+        // More than once: the bell has to be silent again in between.
+        for _ in 0..3 {
+            // Told after the last look at the signals.
+            let raise_before_the_wait = |_: &ContextRef, point| {
+                if point == TracePoint::BeforeWait {
+                    signals::raise(USR1);
+                }
+            };
+            ctx.trace().points().set(Rc::new(raise_before_the_wait));
+            let begin = Instant::now();
+            turns(&ctx, 1);
+            ctx.trace().points().clear();
+            turns(&ctx, 1);
+            assert_eq!(log.take(), ["usr1:1"]);
+            assert!(begin.elapsed() < Duration::from_secs(20), "the wait would have been 30 seconds");
+        }
+    }
+
+    fn loop_1_a_wait_that_a_signal_interrupts_runs_its_handlers_in_the_same_turn(backend) {
+        let _alone = signals::alone();
+        let (ctx, log) = (backend.context(), Log::new());
+        let _real_waits = backend.is_simulated().then(|| ctx.hold_clock());
+        let _se = plain(&ctx, USR1, "usr1", &log);
+        let (here, other) = (signals::this_thread(), Other::new());
+        // Until it comes in the middle of a wait, and not before one.
+        let met = (0..1000).any(|_| {
+            other.begin(move || signals::interrupt(here, USR1));
+            let mut waits = 0;
+            while log.len() == 0 {
+                waits = ctx.stats().waits;
+                turns(&ctx, 1);
             }
-        }));
-        let begin = std::time::Instant::now();
-        turns(&ctx, 1);
-        ctx.trace().points().clear();
-        turns(&ctx, 1);
-        assert_eq!(log.take(), ["usr1:1"]);
-        assert!(begin.elapsed() < Duration::from_secs(20), "the wait would have been 30 seconds");
+            let has_waited = ctx.stats().waits > waits;
+            other.finish();
+            run_ready(&ctx);
+            assert_eq!(log.take(), ["usr1:1"]);
+            has_waited
+        });
+        assert!(met);
     }
 
     fn loop_3_a_signal_event_keeps_loop_wait_going(backend) {
