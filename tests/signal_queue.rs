@@ -10,6 +10,7 @@ mod signals;
 use std::cell::{Cell, RefCell};
 use std::process::Command;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use signals::{Other, turn_until};
 use support::{on_every_backend, run_ready, turns};
@@ -292,6 +293,24 @@ on_every_backend! {
         assert_eq!(signals::blocked(), before);
         signals::unblock(libc::SIGWINCH);
         signals::unblock(rt() + 1);
+    }
+
+    fn sig_7_each_delivery_in_another_thread_wakes_the_loop_again(backend) {
+        let _alone = signals::alone();
+        let ctx = backend.context();
+        let _real_waits = backend.is_simulated().then(|| ctx.hold_clock());
+        let (_se, count) = counted(&ctx, USR1);
+        let (other, begin) = (Other::new(), Instant::now());
+        for n in 1..=50 {
+            // That thread, not the loop's, is interrupted.
+            other.begin(|| signals::raise(USR1));
+            while count.get() < n {
+                turns(&ctx, 1);
+            }
+            other.finish();
+        }
+        assert!(ctx.stats().wakeups > 1, "some came while it slept");
+        assert!(begin.elapsed() < Duration::from_secs(25), "one that is not woken sleeps for 30 seconds");
     }
 
     fn sig_2_many_kinds_ring_once(backend) {
