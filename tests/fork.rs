@@ -3,45 +3,27 @@
 //!
 //! With the argument `counts_for_strace` it is what `ci/syscalls.sh` looks at.
 
-#![allow(unsafe_code, reason = "there is no safe fork")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 mod support;
 
 #[path = "fork/batches.rs"]
 mod batches;
+#[path = "support/forks.rs"]
+mod forks;
 #[path = "fork/threads.rs"]
 mod threads;
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
+use forks::{Case, in_child};
 use support::{Kind, Log, drain, pair, run_ready, turns};
 use tevent::{Context, FdEvent, FdFlags, Immediate, Timer};
-
-/// Runs the case in a child of this process; says whether it returned without a panic.
-fn in_child(case: impl FnOnce()) -> bool {
-    // SAFETY: this process has one thread, so the child may do anything.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0, "fork failed");
-    if child == 0 {
-        // One that hangs has failed.
-        // SAFETY: takes no pointer, and nobody here catches the signal.
-        unsafe { libc::alarm(25) };
-        let passed = catch_unwind(AssertUnwindSafe(case)).is_ok();
-        // SAFETY: ends the child at once, without the destructors of what is the parent's.
-        unsafe { libc::_exit(i32::from(!passed)) };
-    }
-    let mut status = 0;
-    // SAFETY: `status` is valid for the call, and the child is ours.
-    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
-}
 
 /// An fd that becomes ready, a timer and an immediate, each of which logs.
 struct Scene {
@@ -195,8 +177,6 @@ fn counts_for_strace() {
     }));
 }
 
-type Case = (&'static str, fn(Kind));
-
 fn main() -> ExitCode {
     if std::env::args().any(|argument| argument == "counts_for_strace") {
         counts_for_strace();
@@ -211,17 +191,6 @@ fn main() -> ExitCode {
         ("grandchildren", loop_9_grandchildren_go_on_too),
         ("no_cost", loop_9_the_check_for_a_new_process_costs_nothing_that_counts),
     ];
-    let (mut passed, mut failed) = (0, 0);
-    for (name, case) in cases.into_iter().chain(batches::CASES).chain(threads::CASES) {
-        for kind in Kind::ALL {
-            let ok = catch_unwind(AssertUnwindSafe(|| case(kind))).is_ok();
-            println!("test loop_9_{name}::{kind:?} ... {}", if ok { "ok" } else { "FAILED" });
-            *(if ok { &mut passed } else { &mut failed }) += 1;
-        }
-    }
-    let verdict = if failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "\ntest result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out"
-    );
-    ExitCode::from(u8::from(failed > 0))
+    let cases: Vec<Case> = cases.into_iter().chain(batches::CASES).chain(threads::CASES).collect();
+    forks::run(&cases)
 }

@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::forks::{Case, in_child};
 use super::support::{Kind, drain, pair, run_ready, turns};
-use super::{Case, in_child};
 use tevent::{Context, FdFlags, FdRef, When};
 
 const SOCKETS: usize = 64;

@@ -18,6 +18,9 @@ const SIGNALS: usize = 65;
 /// How many deliveries wait in a listener before the signal is held back (SIG-2).
 const QUEUE: usize = 256;
 
+/// How many more a listener takes in its own thread, if one comes through although it is held back.
+const SPARE: usize = QUEUE / 2;
+
 /// And room for handlers that were under way in other threads by then.
 const ROOM: usize = 2 * QUEUE;
 
@@ -86,7 +89,11 @@ impl Listener {
     }
 
     fn is_full(&self) -> bool {
-        self.kept().is_some_and(|ring| ring.len() >= QUEUE)
+        self.keeps_at_least(QUEUE)
+    }
+
+    fn keeps_at_least(&self, many: usize) -> bool {
+        self.kept().is_some_and(|ring| ring.len() >= many)
     }
 
     /// The loop's thread. In a forked child that the loop has not noticed yet it is the one that has forked, and runs this.
@@ -129,19 +136,24 @@ pub(crate) fn deliver(signal: i32, words: Words, interrupted: &mut Interrupted<'
     let Some(line) = line(signal) else { return };
     line.under_way.fetch_add(1, SeqCst);
     let active = || chain(&line.first).filter(|listener| listener.active.load(SeqCst));
-    let process = sigaction::process();
-    if let Some(full) = active().find(|listener| listener.is_full()) {
-        // Nobody is told yet: the kernel keeps it for the thread of that loop, until there is room again.
+    let (process, here) = (sigaction::process(), sigaction::thread());
+    // One that has no room has the kernel keep it for the thread of its loop, and nobody is told yet. In that thread itself
+    // it is taken nevertheless, as long as that is possible: what the kernel has kept is in order, and this is its first.
+    let left_to_kernel = active().find(|listener| listener.is_full()).is_some_and(|full| {
         let thread = full.thread_in(process);
-        if thread == sigaction::thread() {
+        if thread == here {
+            if !full.keeps_at_least(QUEUE + SPARE) {
+                return false;
+            }
             full.held_back.store(true, SeqCst);
             interrupted.block(signal);
         }
-        interrupted.send_again(signal, thread);
-    } else {
+        interrupted.send_on(signal, thread)
+    });
+    if !left_to_kernel {
         for listener in active() {
             listener.note(words);
-            if listener.is_full() && listener.thread_in(process) == sigaction::thread() {
+            if listener.is_full() && listener.thread_in(process) == here {
                 listener.held_back.store(true, SeqCst);
                 interrupted.block(signal);
             }
@@ -158,6 +170,7 @@ pub(crate) fn deliver(signal: i32, words: Words, interrupted: &mut Interrupted<'
 pub(crate) fn forget_other_threads() {
     for line in &LINES {
         line.under_way.store(0, SeqCst);
+        chain(&line.first).filter_map(|listener| listener.ring.get()).for_each(Ring::give_up_unfinished);
     }
 }
 
@@ -231,11 +244,39 @@ impl Subscription {
         let listener = self.listener;
         let count = listener.count.swap(0, SeqCst);
         let infos = listener.ring.get().map(|ring| std::iter::from_fn(|| ring.pop()).take(ROOM).collect());
-        // Now that there is room; what the kernel has kept is delivered before this returns.
-        if listener.held_back.swap(false, SeqCst) {
-            sigaction::unblock(self.signal);
-        }
+        self.let_through();
         (count, infos.unwrap_or_default())
+    }
+
+    /// Now that there is room; what the kernel has kept is delivered before this returns.
+    fn let_through(&self) {
+        let Some(line) = line(self.signal) else { return };
+        if !self.listener.held_back.swap(false, SeqCst) {
+            return;
+        }
+        let (process, here) = (sigaction::process(), sigaction::thread());
+        let is_other = |other: &&Listener| !std::ptr::eq(*other, self.listener) && other.active.load(SeqCst);
+        let mut others = chain(&line.first).filter(is_other);
+        // Another context in this thread may have no room yet: then the signal is held back for that one.
+        match others.find(|other| other.is_full() && other.thread_in(process) == here) {
+            Some(other) => other.held_back.store(true, SeqCst),
+            None => sigaction::unblock(self.signal),
+        }
+    }
+
+    /// From now on deliveries are only counted, and so never held back.
+    pub(crate) fn forget_info(&self) {
+        self.listener.keeps_info.store(false, SeqCst);
+        self.wait_for_handlers();
+        self.drop_infos();
+        self.let_through();
+    }
+
+    /// What the kernel says of those that have not been taken.
+    fn drop_infos(&self) {
+        if let Some(ring) = self.listener.ring.get() {
+            while ring.pop().is_some() {}
+        }
     }
 
     /// No handler knows what was set before this returns.

@@ -1,8 +1,7 @@
 //! A context's signal events, and what has arrived for them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
@@ -54,17 +53,17 @@ impl Signals {
     }
 
     pub(crate) fn add(&self, ev: &ContextRef, se: &SignalRef, flags: SignalFlags) -> io::Result<Key> {
-        self.be_heard(ev)?;
         let signal = se.signal();
+        let is_first = !self.lines.borrow().contains_key(&signal);
+        // In this order: of a signal that is refused nothing stays behind.
+        let subscription = is_first.then(|| Subscription::start(signal, flags.bits())).transpose()?;
+        self.be_heard(ev)?;
         let mut lines = self.lines.borrow_mut();
-        let line = match lines.entry(signal) {
-            Entry::Occupied(line) => line.into_mut(),
-            Entry::Vacant(place) => {
-                let subscription = Subscription::start(signal, flags.bits())?;
-                subscription.set_bell(self.bell());
-                place.insert(Line { subscription, events: List::new() })
-            }
-        };
+        if let Some(subscription) = subscription {
+            subscription.set_bell(self.bell());
+            lines.insert(signal, Line { subscription, events: List::new() });
+        }
+        let Some(line) = lines.get_mut(&signal) else { return Err(io::ErrorKind::NotFound.into()) };
         if flags.contains(SignalFlags::SIGINFO) {
             line.subscription.keep_info();
         }
@@ -75,6 +74,10 @@ impl Signals {
         let mut lines = self.lines.borrow_mut();
         let Some(line) = lines.get_mut(&signal) else { return };
         let removed = line.events.remove(key);
+        let asks = |se: &SignalRef| se.flags().contains(SignalFlags::SIGINFO);
+        if removed.as_ref().is_some_and(asks) && !line.events.iter().any(|(_key, se)| asks(se)) {
+            line.subscription.forget_info();
+        }
         let ended = if line.events.is_empty() { lines.remove(&signal) } else { None };
         drop(lines);
         drop((removed, ended));
@@ -95,7 +98,7 @@ impl Signals {
         // Left by a handler that panicked, or by one that runs this nested turn.
         let mut ran = self.run_due(ev);
         let arrived = arrivals::arrived();
-        if self.seen.replace(arrived) == arrived {
+        if self.seen.get() == arrived {
             return ran;
         }
         let mut last = 0;
@@ -103,6 +106,8 @@ impl Signals {
             ran |= self.run_due(ev);
             last = signal;
         }
+        // Not before all were looked at: a handler may panic, or run a turn that has to look at the others.
+        self.seen.set(arrived);
         ran
     }
 

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// What one delivery says, in the words that one place has room for.
 pub(crate) type Words = [u64; 3];
 
+/// What no delivery says: its process would have the number −1.
+const GIVEN_UP: Words = [u64::MAX; 3];
+
 /// From any number of handlers to one loop, in order.
 pub(crate) struct Ring {
     places: Box<[Place]>,
@@ -41,7 +44,16 @@ impl Ring {
 
     /// How many are on their way.
     pub(crate) fn len(&self) -> usize {
-        self.head.load(Ordering::Acquire).wrapping_sub(self.tail.load(Ordering::Acquire))
+        let mut tail = self.tail.load(Ordering::Acquire);
+        loop {
+            let head = self.head.load(Ordering::Acquire);
+            // The loop may have taken some in between, so that the two do not belong together.
+            let later = self.tail.load(Ordering::Acquire);
+            if later == tail {
+                return head - tail;
+            }
+            tail = later;
+        }
     }
 
     /// False when there is no room.
@@ -73,6 +85,29 @@ impl Ring {
 
     /// The oldest. For the one loop. `None` also where a handler in another thread is still writing it.
     pub(crate) fn pop(&self) -> Option<Words> {
+        loop {
+            let words = self.pop_any()?;
+            if words != GIVEN_UP {
+                return Some(words);
+            }
+        }
+    }
+
+    /// In the child of a fork, where no other thread is: places that one had claimed by then will never be filled by it, and
+    /// are passed over.
+    pub(crate) fn give_up_unfinished(&self) {
+        for at in self.tail.load(Ordering::Relaxed)..self.head.load(Ordering::Relaxed) {
+            let place = &self.places[at % self.places.len()];
+            if place.turn.load(Ordering::Acquire) == at {
+                for (to, word) in place.words.iter().zip(GIVEN_UP) {
+                    to.store(word, Ordering::Relaxed);
+                }
+                place.turn.store(at + 1, Ordering::Release);
+            }
+        }
+    }
+
+    fn pop_any(&self) -> Option<Words> {
         let at = self.tail.load(Ordering::Relaxed);
         let place = &self.places[at % self.places.len()];
         if place.turn.load(Ordering::Acquire) != at + 1 {
@@ -103,6 +138,21 @@ mod tests {
             }
             assert_eq!(ring.pop(), None);
         }
+    }
+
+    #[test]
+    fn what_a_thread_did_not_finish_before_a_fork_holds_up_nothing_in_the_child() {
+        let ring = Ring::with_capacity(4);
+        for n in 0..3 {
+            assert!(ring.push([n; 3]));
+        }
+        // The second is claimed, and not written.
+        ring.places[1].turn.store(1, Ordering::Relaxed);
+        assert_eq!((ring.pop(), ring.pop()), (Some([0; 3]), None));
+        ring.give_up_unfinished();
+        assert_eq!((ring.pop(), ring.pop(), ring.len()), (Some([2; 3]), None, 0));
+        assert!((0..4).all(|n| ring.push([n; 3])), "all places can be filled again");
+        assert_eq!(ring.pop(), Some([0; 3]));
     }
 }
 

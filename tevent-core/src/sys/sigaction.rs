@@ -4,6 +4,7 @@ use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,12 +98,30 @@ impl Interrupted<'_> {
         unsafe { libc::sigaddset(self.mask, signal) };
     }
 
-    /// Has the kernel deliver it again, to that thread of this process, with all that it says.
-    pub(crate) fn send_again(&self, signal: i32, thread: i32) {
-        let info: *const libc::siginfo_t = self.info;
+    /// Has the kernel deliver it to that thread of this process, with all that it says. In this thread it is blocked until
+    /// the handler has returned, lest it comes at once, on top of it. Says whether the kernel takes it.
+    pub(crate) fn send_on(&self, signal: i32, thread: i32) -> bool {
+        change_mask(libc::SIG_BLOCK, signal);
+        let mut info = *self.info;
+        info.si_code = disguised(info.si_code);
+        let info: *const libc::siginfo_t = &raw const info;
         // SAFETY: the call reads `info`, which is valid, and keeps no pointer; it is a system call and nothing else.
-        unsafe { libc::syscall(libc::SYS_rt_tgsigqueueinfo, process(), thread, signal, info) };
+        unsafe { libc::syscall(libc::SYS_rt_tgsigqueueinfo, process(), thread, signal, info) == 0 }
     }
+}
+
+/// No thread may send another one a signal that says it comes from the kernel or from `kill`; so one that is sent on says so
+/// in other words. Senders use codes near zero.
+const DISGUISE: i32 = -0x4000_0000;
+const DISGUISED: RangeInclusive<i32> = libc::SI_TKILL..=0xffff;
+
+fn disguised(code: i32) -> i32 {
+    let is_refused = DISGUISED.contains(&code) && (code >= 0 || code == libc::SI_TKILL);
+    if is_refused { code + DISGUISE } else { code }
+}
+
+fn undisguised(code: i32) -> i32 {
+    Some(code.wrapping_sub(DISGUISE)).filter(|original| DISGUISED.contains(original)).unwrap_or(code)
 }
 
 extern "C" fn on_signal(signal: i32, info: *const libc::siginfo_t, context: *mut c_void) {
@@ -130,11 +149,15 @@ fn words_of(info: &libc::siginfo_t) -> [u64; 3] {
     let status = unsafe { info.si_status() };
     // SAFETY: as above.
     let value = unsafe { info.si_value() }.sival_ptr.addr() as u64;
-    SignalInfo::into_words(info.si_code, pid.cast_unsigned(), uid, status, value)
+    SignalInfo::into_words(undisguised(info.si_code), pid.cast_unsigned(), uid, status, value)
 }
 
 /// Lets a signal through again in this thread; what the kernel has kept is delivered before this returns.
 pub(crate) fn unblock(signal: i32) {
+    change_mask(libc::SIG_UNBLOCK, signal);
+}
+
+fn change_mask(how: i32, signal: i32) {
     let mut set = MaybeUninit::uninit();
     // SAFETY: sigemptyset initialises the set.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
@@ -143,7 +166,7 @@ pub(crate) fn unblock(signal: i32) {
     // SAFETY: the set is valid; a number that is no signal is refused.
     unsafe { libc::sigaddset(&raw mut set, signal) };
     // SAFETY: the set is valid, and the old mask is not asked for.
-    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut()) };
+    unsafe { libc::pthread_sigmask(how, &raw const set, ptr::null_mut()) };
 }
 
 /// Wakes whoever waits on that eventfd. It cannot be full in earnest: a write that is refused finds it readable.
