@@ -17,8 +17,9 @@ use crate::threaded::{Awaited, ScheduleError, ThreadedContext};
 #[doc(alias = "tevent_thread_proxy")]
 #[derive(Clone)]
 pub struct ThreadProxy {
-    threads: ThreadedContext,
+    /// The first to go: a virtual clock is held as long as the loop may still wait for this.
     awaited: Awaited,
+    threads: ThreadedContext,
 }
 
 impl ThreadProxy {

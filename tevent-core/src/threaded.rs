@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) bell: Bell,
     /// How many handles there are.
     handles: Headcount,
+    /// Handles that have gone, and have not rung for it yet.
+    leaving: Headcount,
     /// How many [`Awaited`] there are.
     awaited: Headcount,
     /// The virtual clock of a simulated loop must not jump while there is a handle; so the loop looks again when one goes.
@@ -46,6 +48,7 @@ impl Shared {
             handover: Handover::new(),
             bell,
             handles: Headcount::new(),
+            leaving: Headcount::new(),
             awaited: Headcount::new(),
             simulated,
             process: fork::generation(),
@@ -56,7 +59,7 @@ impl Shared {
 
     /// Whether another thread can still schedule something. In a forked child there is none.
     pub(crate) fn has_handles(&self) -> bool {
-        self.process == fork::generation() && self.handles.count() > 0
+        self.process == fork::generation() && (self.handles.count() > 0 || self.leaving.count() > 0)
     }
 
     /// How many there are that `loop_wait` waits for.
@@ -223,11 +226,14 @@ impl Clone for ThreadedContext {
 
 impl Drop for ThreadedContext {
     fn drop(&mut self) {
-        // Before the ring: the loop that it wakes must not count this one.
+        // Before the ring: the loop that it wakes must not count this one. Until then a virtual clock is held: the loop must
+        // not find that nothing can come any more while the ring is under way.
+        self.0.leaving.enter();
         self.0.handles.leave();
         if self.0.simulated && self.0.process == fork::generation() {
             self.0.ring();
         }
+        self.0.leaving.leave();
     }
 }
 

@@ -153,8 +153,10 @@ impl Reactor for Sim {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
+        // In this order: whoever lets go of the clock has made an fd ready by then.
+        let held = self.clock.is_held();
         let ready = self.look(Some(Duration::ZERO))?;
-        if !ready && self.clock.is_held() {
+        if !ready && held {
             let started = Instant::now();
             let looked = self.look(timeout);
             // Time has passed also where a signal has ended the wait.
