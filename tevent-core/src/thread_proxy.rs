@@ -77,6 +77,6 @@ impl ContextRef {
     pub fn thread_proxy(&self) -> io::Result<ThreadProxy> {
         let threads = self.threaded()?;
         let awaited = threads.awaited();
-        Ok(ThreadProxy { threads, awaited })
+        Ok(ThreadProxy { awaited, threads })
     }
 }
