@@ -17,8 +17,9 @@ use crate::threaded::{Awaited, ScheduleError, ThreadedContext};
 #[doc(alias = "tevent_thread_proxy")]
 #[derive(Clone)]
 pub struct ThreadProxy {
-    threads: ThreadedContext,
+    /// Goes before the handle, which holds a virtual clock: a loop must not wait for what holds no clock.
     awaited: Awaited,
+    threads: ThreadedContext,
 }
 
 impl ThreadProxy {
@@ -76,6 +77,6 @@ impl ContextRef {
     pub fn thread_proxy(&self) -> io::Result<ThreadProxy> {
         let threads = self.threaded()?;
         let awaited = threads.awaited();
-        Ok(ThreadProxy { threads, awaited })
+        Ok(ThreadProxy { awaited, threads })
     }
 }
