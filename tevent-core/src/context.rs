@@ -21,6 +21,7 @@ use crate::panics::Panics;
 use crate::reactor::SimClock;
 use crate::req::Known;
 use crate::signal::Signals;
+use crate::stack::bounded_drop;
 use crate::stats::Counters;
 use crate::sys::fork;
 use crate::threaded::Threads;
@@ -284,10 +285,17 @@ impl ContextRef {
         let inner = &*self.0;
         self.notice_fork();
         // Replaced first: a context that goes is freed before any user code runs.
+        let goes = new_fds.is_none();
         let fds = inner.fds.replace(new_fds);
+        if let (true, Some(fds)) = (goes, &fds) {
+            fds.leave_outer_for_good();
+        }
         let immediates = inner.immediates.replace(List::new());
         let mut timers = inner.timers.replace(TimerQueue::new());
         let signals = inner.signals.take();
+        let threads = inner.threads.take();
+        let hook = inner.nesting.take_hook();
+        inner.tasks.forget_all();
         let fd_events: Vec<FdRef> = fds.iter().flat_map(FdTable::events).collect();
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
         immediates.iter().for_each(|(_key, im)| im.unlink());
@@ -308,9 +316,8 @@ impl ContextRef {
             panics.catch(|| se.abandon());
         }
         panics.catch(|| drop((fds, immediates, timers, signals, fd_events)));
-        inner.tasks.forget_all();
-        panics.catch(|| inner.threads.close());
-        panics.catch(|| inner.nesting.drop_hook());
+        panics.catch(|| threads.close());
+        panics.catch(|| bounded_drop(hook));
     }
 
     /// The rest is for the events and for the order of a turn. No user code runs in the closure.

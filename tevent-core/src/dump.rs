@@ -132,8 +132,8 @@ impl ContextRef {
 /// Who owns what: by the address of the home, and for the events that requests make for themselves by the event.
 struct Owners {
     homes: HashMap<usize, DumpedOwner>,
-    end_times: Vec<(TimerRef, usize)>,
-    posted: Vec<(ImmediateRef, usize)>,
+    end_times: HashMap<TimerRef, usize>,
+    posted: HashMap<ImmediateRef, usize>,
 }
 
 impl Owners {
@@ -161,10 +161,13 @@ impl Owners {
             events.push(dumped(Traced::Signal(&se), None, true, self.of(se.home_link())));
         }
         for (_key, im) in ev.immediates().borrow().iter() {
-            let posted = self.posted.iter().find(|(posted, _)| posted == im);
-            let owner =
-                posted.map_or_else(|| self.of(im.home_link()), |(_, req)| DumpedOwner::CallbackOf(*req));
+            let posted = self.posted.get(im);
+            let owner = posted.map_or_else(|| self.of(im.home_link()), |req| DumpedOwner::CallbackOf(*req));
             events.push(dumped(Traced::Immediate(im), None, true, owner));
+        }
+        // Woken futures, which join them when a turn begins.
+        for im in ev.tasks().waiting().iter().filter(|im| !im.is_scheduled()) {
+            events.push(dumped(Traced::Immediate(im), None, true, self.of(im.home_link())));
         }
         let now = ev.now();
         let mut timers: Vec<TimerRef> = ev.timers().borrow().values().cloned().collect();
@@ -179,9 +182,8 @@ impl Owners {
                 }
                 _ => "timer due at once".to_owned(),
             };
-            let end_time = self.end_times.iter().find(|(end_time, _)| end_time == te);
-            let owner =
-                end_time.map_or_else(|| self.of(te.home_link()), |(_, req)| DumpedOwner::EndTimeOf(*req));
+            let end_time = self.end_times.get(te);
+            let owner = end_time.map_or_else(|| self.of(te.home_link()), |req| DumpedOwner::EndTimeOf(*req));
             events.push(dumped(Traced::Timer(te), Some(what), true, owner));
         }
         let fds: Vec<FdRef> = ev.with_fds(|fds| fds.events()).unwrap_or_default();

@@ -30,7 +30,7 @@ pub enum NestingPhase {
     End,
 }
 
-type Hook = Rc<dyn Fn(&ContextRef, Nesting) -> Result<(), Box<dyn Error + Send + Sync>>>;
+pub(crate) type Hook = Rc<dyn Fn(&ContextRef, Nesting) -> Result<(), Box<dyn Error + Send + Sync>>>;
 
 /// Of one context.
 #[derive(Default)]
@@ -45,8 +45,8 @@ impl NestingState {
         self.level.get()
     }
 
-    pub(crate) fn drop_hook(&self) {
-        bounded_drop(self.hook.take());
+    pub(crate) fn take_hook(&self) -> Option<Hook> {
+        self.hook.take()
     }
 }
 

@@ -220,6 +220,11 @@ impl WeakThreads {
         }
     }
 
+    /// Whether it wakes nobody any more: the loop is gone, or this is a forked child of its process.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.0.upgrade().is_none_or(|shared| shared.process != fork::generation())
+    }
+
     /// Has the loop poll that task, unless it is gone, or this is a forked child of its process.
     pub(crate) fn wake(&self, task: Key) {
         let Some(shared) = self.0.upgrade().filter(|shared| shared.process == fork::generation()) else {
@@ -340,10 +345,14 @@ impl Threads {
         drop(listening);
     }
 
-    /// The context goes: handles give back what they are given from now on.
-    pub(crate) fn close(&self) {
-        let listening = self.0.take();
-        if let Some(listening) = listening {
+    /// The context goes, or begins anew, with none.
+    pub(crate) fn take(&self) -> Self {
+        Threads(RefCell::new(self.0.take()))
+    }
+
+    /// Handles give back what they are given from now on.
+    pub(crate) fn close(self) {
+        if let Some(listening) = self.0.into_inner() {
             drop_each(listening.shared.handover.close());
         }
     }
