@@ -168,8 +168,10 @@ fn turns_of_child(scene: &Scene) {
     assert_eq!(scene.ctx.stats().waits, waits + 1, "nothing is ready, so it looks once");
 }
 
+type Idle = (Req<FutureState<()>>, Rc<RefCell<Option<Waker>>>, Rc<Cell<usize>>);
+
 /// Never ready; hands out the waker of each poll and counts them.
-fn idle(ctx: &ContextRef) -> (Req<FutureState<()>>, Rc<RefCell<Option<Waker>>>, Rc<Cell<usize>>) {
+fn idle(ctx: &ContextRef) -> Idle {
     let (waker, polls) = (Rc::<RefCell<Option<Waker>>>::default(), Rc::new(Cell::new(0)));
     let (place, count) = (Rc::clone(&waker), Rc::clone(&polls));
     let future = poll_fn(move |cx| {

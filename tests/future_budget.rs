@@ -85,8 +85,8 @@ fn counter() -> (Rc<Cell<u64>>, impl Fn() + 'static) {
 on_every_backend! {
     fn loop_1_fds_and_timers_have_their_turn_beside_futures_that_start_futures(backend) {
         let ctx = backend.context();
-        let (polls, _req) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None)));
-        start_next(&ctx, &polls, &_req);
+        let (polls, last) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None)));
+        start_next(&ctx, &polls, &last);
         let (timers, count) = counter();
         ctx.keep(ctx.add_timer(Duration::ZERO, move |_ev, te, _now| {
             count();
@@ -97,7 +97,7 @@ on_every_backend! {
         far.write_all(b"x").unwrap();
         let (fds, count) = counter();
         let ctx = backend.context();
-        start_next(&ctx, &polls, &_req);
+        start_next(&ctx, &polls, &last);
         ctx.keep(ctx.add_fd(&near, FdFlags::READ, move |_ev, _fde, _flags| count()).unwrap());
         assert!(most_polls_between(&ctx, &polls, &fds, 100) <= 64);
     }

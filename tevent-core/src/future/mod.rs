@@ -81,7 +81,8 @@ impl<T: 'static> Req<FutureState<T>> {
     ///
     /// The future is polled by the loop, as an immediate, the first time in a later turn; never inside this call, nor inside a wake.
     /// Wakes may come from any thread. Several wakes before a poll are one. In one look at the immediates tasks have 32 polls;
-    /// whoever is woken beyond that goes on when the loop has looked at its timers and fds, so that a busy task starves nobody.
+    /// whoever is woken or made beyond that goes on when the loop has looked at its timers and fds, so that a busy task starves nobody.
+    /// Where something else never lets it look, such as a timer that is always due, one task goes on after every 32 turns.
     ///
     /// The future is dropped when the request ends, however that comes: it has finished, its [end time](ReqRef::set_endtime) has
     /// come, it was [cancelled](ReqRef::cancel) (`ECANCELED`), or dropped; inside its own poll, when that returns. With its context it
