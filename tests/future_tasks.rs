@@ -72,6 +72,7 @@ on_every_backend! {
             fn drop(&mut self) {
                 let ran = Rc::clone(&self.1);
                 let req = Req::from_future(&self.0, async move {
+                    yield_now().await;
                     ran.set(ran.get() + 1);
                     Ok(())
                 });
