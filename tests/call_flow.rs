@@ -54,6 +54,22 @@ fn trigger(req: &ReqRef<&str>) {
 }
 
 on_every_backend! {
+    fn trace_4_what_happens_inside_a_callback_that_sets_another_is_not_told(backend) {
+        let _ctx = backend.context();
+        let told = Rc::new(Cell::new(0));
+        let count = Rc::clone(&told);
+        set_call_flow_callback(Some(Rc::new(move |_flow| {
+            let count = Rc::clone(&count);
+            set_call_flow_callback(Some(Rc::new(move |_flow| count.set(count.get() + 1))));
+            drop(Req::create("inside"));
+        })));
+        let req = Req::create("outside");
+        assert_eq!(told.get(), 0);
+        req.done();
+        assert!(told.get() > 0, "the new one is told of what comes after");
+        set_call_flow_callback(None);
+    }
+
     fn trace_4_create_cleanup_and_callback_with_depth(backend) {
         let ctx = backend.context();
         let flow = Flow::listen();
@@ -202,6 +218,26 @@ fn trace_4_requests_may_outlive_the_callback_at_the_end_of_a_thread() {
     }
     let ended = std::thread::spawn(|| {
         LAST.set(Some(Req::create(()))); // its destructor is registered first, and runs last
+        set_call_flow_callback(Some(Rc::new(|_flow| {})));
+    });
+    assert!(ended.join().is_ok());
+}
+
+/// In the destructor of a thread-local that comes after the callback's own.
+#[test]
+fn trace_4_the_callback_may_be_reset_at_the_end_of_a_thread() {
+    struct Resets;
+    impl Drop for Resets {
+        fn drop(&mut self) {
+            assert!(set_call_flow_callback(None).is_none());
+            set_call_flow_callback(Some(Rc::new(|_flow| {})));
+        }
+    }
+    thread_local! {
+        static LAST: Cell<Option<Resets>> = const { Cell::new(None) };
+    }
+    let ended = std::thread::spawn(|| {
+        LAST.set(Some(Resets)); // its destructor is registered first, and runs last
         set_call_flow_callback(Some(Rc::new(|_flow| {})));
     });
     assert!(ended.join().is_ok());

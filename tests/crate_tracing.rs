@@ -4,13 +4,14 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use support::{Kind, turns};
-use tevent::{DebugLevel, Immediate, Req, When};
+use tevent::{DebugLevel, Immediate, Req, ReqRef, ReqState, When};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber, subscriber};
@@ -140,4 +141,47 @@ fn requests_profiles_and_alarms_arrive() {
     );
     assert_eq!(of("tevent::profile"), ["tevent::profile DEBUG char Done", "tevent::profile DEBUG u8 Done"]);
     assert_eq!(of("tevent::watchdog"), ["tevent::watchdog WARN \"a slow handler\" Timer"]);
+}
+
+thread_local! {
+    static PROFILED: RefCell<Option<ReqRef<()>>> = const { RefCell::new(None) };
+}
+
+/// Looks at the request whose profile it is sent.
+struct Looks(Arc<Mutex<Vec<ReqState>>>);
+
+impl Subscriber for Looks {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "tevent::profile"
+    }
+
+    fn new_span(&self, _attributes: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+
+    fn event(&self, _event: &Event<'_>) {
+        let profile = PROFILED.with_borrow(|req| req.as_ref().map(|req| req.profile().unwrap()));
+        self.0.lock().unwrap().push(profile.unwrap().state());
+    }
+
+    fn enter(&self, _span: &Id) {}
+
+    fn exit(&self, _span: &Id) {}
+}
+
+#[test]
+fn a_subscriber_may_look_at_the_profile_it_is_sent() {
+    let seen = Arc::<Mutex<Vec<ReqState>>>::default();
+    subscriber::with_default(Looks(Arc::clone(&seen)), || {
+        let req = Req::create(());
+        req.set_profile().unwrap();
+        PROFILED.set(Some(req.clone()));
+        req.done();
+        PROFILED.set(None);
+    });
+    assert_eq!(*seen.lock().unwrap(), [ReqState::Done]);
 }

@@ -7,7 +7,9 @@ mod support;
 #[path = "support/signals.rs"]
 mod signals;
 
+use std::cell::Cell;
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use support::{on_every_backend, pair, run_ready, turns};
@@ -16,6 +18,47 @@ use tevent::{DumpedOwner, EventKind, FdFlags, Immediate, Req, SignalFlags, When}
 const HOUR: Duration = Duration::from_secs(3600);
 
 on_every_backend! {
+    fn a_future_that_was_woken_keeps_the_loop_going_and_is_shown(backend) {
+        let ctx = backend.context();
+        let waker = Rc::new(Cell::new(None));
+        let place = Rc::clone(&waker);
+        let task = Req::from_future(&ctx, std::future::poll_fn(move |cx| {
+            place.set(Some(cx.waker().clone()));
+            std::task::Poll::<Result<(), tevent::ReqError>>::Pending
+        }));
+        run_ready(&ctx);
+        assert!(ctx.dump().to_string().contains("nothing keeps it going"));
+        waker.take().unwrap().wake();
+        let dump = ctx.dump();
+        assert!(dump.to_string().contains("1 thing keeps it going"), "{dump}");
+        assert_eq!((dump.events.len(), dump.events[0].owner), (1, DumpedOwner::Request(0)));
+        ctx.loop_wait().unwrap();
+        assert_eq!(ctx.dump().events, []);
+        drop(task);
+    }
+
+    fn tens_of_thousands_of_end_times_and_posts_are_no_matter(backend) {
+        const MANY: usize = 50_000;
+        let ctx = backend.context();
+        let reqs: Vec<_> = (0..MANY).map(|n| {
+            let req = Req::create(n);
+            if n % 2 == 0 {
+                req.set_endtime(&ctx, HOUR);
+                req
+            } else {
+                req.done();
+                req.post(&ctx)
+            }
+        }).collect();
+        let begun = std::time::Instant::now();
+        let dump = ctx.dump();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        let owners = |owner: fn(&DumpedOwner) -> bool| dump.events.iter().filter(|event| owner(&event.owner)).count();
+        assert_eq!(owners(|owner| matches!(owner, DumpedOwner::EndTimeOf(_))), MANY / 2);
+        assert_eq!(owners(|owner| matches!(owner, DumpedOwner::CallbackOf(_))), MANY / 2);
+        drop(reqs);
+    }
+
     fn every_live_event_is_shown_with_its_place_and_its_owner(backend) {
         let _alone = signals::alone();
         let ctx = backend.context();

@@ -11,6 +11,8 @@ mod support;
 mod batches;
 #[path = "support/forks.rs"]
 mod forks;
+#[path = "fork/futures.rs"]
+mod futures;
 #[path = "fork/threads.rs"]
 mod threads;
 
@@ -191,6 +193,6 @@ fn main() -> ExitCode {
         ("grandchildren", loop_9_grandchildren_go_on_too),
         ("no_cost", loop_9_the_check_for_a_new_process_costs_nothing_that_counts),
     ];
-    let cases: Vec<Case> = cases.into_iter().chain(batches::CASES).chain(threads::CASES).collect();
+    let cases: Vec<Case> = [&cases[..], &batches::CASES, &threads::CASES, &futures::CASES].concat();
     forks::run(&cases)
 }

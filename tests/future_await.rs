@@ -1,5 +1,6 @@
 //! A request as a future: when it is ready, whom it wakes, and what dropping it does.
 
+#![allow(unsafe_code, reason = "a waker of another kind is made of raw functions")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 mod support;
@@ -241,4 +242,30 @@ fn polling_after_it_was_ready_is_a_bug_of_the_caller() {
     let mut future = req.into_future();
     assert!(ready(&mut future, &waker).is_some());
     let _ = ready(&mut future, &waker);
+}
+
+/// A waker of somebody else's may do anything, also when it is cloned.
+#[test]
+fn a_request_that_finishes_while_its_waker_is_cloned_is_not_waited_for() {
+    use std::task::{RawWaker, RawWakerVTable};
+    thread_local! {
+        static LAST: RefCell<Option<tevent::ReqRef<()>>> = const { RefCell::new(None) };
+    }
+    static TABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| {
+            if let Some(req) = LAST.take() {
+                req.done();
+            }
+            RawWaker::new(std::ptr::null(), &TABLE)
+        },
+        |_| {},
+        |_| {},
+        |_| {},
+    );
+    // SAFETY: the functions use no pointer; its thread is the only one.
+    let waker = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &TABLE)) };
+    let req = Req::create(());
+    LAST.set(Some(req.clone()));
+    let mut future = req.into_future();
+    assert!(poll_once(&mut future, &waker).is_ready(), "nobody would wake it any more");
 }

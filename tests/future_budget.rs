@@ -15,7 +15,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use support::{drain, fill, on_every_backend, pair, run_ready, turns};
-use tevent::{ContextRef, FdFlags, FutureState, Immediate, LoopError, Req};
+use tevent::{ContextRef, FdFlags, FutureState, Immediate, LoopError, Req, When};
 use wakers::yield_now;
 
 /// Wakes itself for ever.
@@ -29,6 +29,18 @@ fn busy(ev: &ContextRef, polls: &Rc<Cell<u64>>) -> Req<FutureState<()>> {
             Poll::Pending
         }),
     )
+}
+
+/// One that starts the next, which starts the next.
+fn start_next(ev: &ContextRef, polls: &Rc<Cell<u64>>, place: &Rc<RefCell<Option<Req<FutureState<()>>>>>) {
+    let (next, count, keep) = (ev.clone(), Rc::clone(polls), Rc::clone(place));
+    let req = Req::from_future(ev, async move {
+        count.set(count.get() + 1);
+        start_next(&next, &count, &keep);
+        Ok(())
+    });
+    let old = place.replace(Some(req));
+    drop(old);
 }
 
 /// Two that only ever wake each other, through a channel.
@@ -71,6 +83,56 @@ fn counter() -> (Rc<Cell<u64>>, impl Fn() + 'static) {
 }
 
 on_every_backend! {
+    fn loop_1_fds_and_timers_have_their_turn_beside_futures_that_start_futures(backend) {
+        let ctx = backend.context();
+        let (polls, last) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None)));
+        start_next(&ctx, &polls, &last);
+        let (timers, count) = counter();
+        ctx.keep(ctx.add_timer(Duration::ZERO, move |_ev, te, _now| {
+            count();
+            te.update(Duration::ZERO);
+        }));
+        assert!(most_polls_between(&ctx, &polls, &timers, 100) <= 64);
+        let (near, mut far) = pair();
+        far.write_all(b"x").unwrap();
+        let (fds, count) = counter();
+        let ctx = backend.context();
+        start_next(&ctx, &polls, &last);
+        ctx.keep(ctx.add_fd(&near, FdFlags::READ, move |_ev, _fde, _flags| count()).unwrap());
+        assert!(most_polls_between(&ctx, &polls, &fds, 100) <= 64);
+    }
+
+    fn loop_1_futures_go_on_beside_timers_or_immediates_that_are_always_due(backend) {
+        for timers in [true, false] {
+            let ctx = backend.context();
+            let polls = Rc::new(Cell::new(0));
+            let _busy = busy(&ctx, &polls);
+            if timers {
+                ctx.keep(ctx.add_timer(When::Zero, |_ev, te, _now| {
+                    te.update(When::Zero);
+                }));
+            } else {
+                ctx.keep(Immediate::new(|ev, im| im.schedule(ev))).schedule(&ctx);
+            }
+            turns(&ctx, 10_000);
+            assert!(polls.get() > 200, "{} polls in 10,000 turns", polls.get());
+        }
+    }
+
+    fn loop_1_a_future_may_start_thousands_and_each_is_polled_in_order(backend) {
+        let (ctx, order) = (backend.context(), Rc::new(RefCell::new(Vec::new())));
+        let all: Vec<_> = (0..5000).map(|n| {
+            let order = Rc::clone(&order);
+            Req::from_future(&ctx, async move {
+                order.borrow_mut().push(n);
+                Ok(())
+            })
+        }).collect();
+        ctx.loop_wait().unwrap();
+        assert_eq!(*order.borrow(), (0..5000).collect::<Vec<_>>());
+        assert!(all.iter().all(|req| !req.is_in_progress()));
+    }
+
     fn loop_1_fds_have_their_turn_beside_a_busy_future(backend) {
         let ctx = backend.context();
         let polls = Rc::<Cell<u64>>::default();

@@ -66,6 +66,49 @@ fn doing(ev: &ContextRef, work: impl FnOnce() + 'static) -> (Req<FutureState<()>
 }
 
 on_every_backend! {
+    fn loop_8_what_old_events_start_as_they_go_belongs_to_the_new_beginning(backend) {
+        struct Starts(ContextRef, Rc<Cell<usize>>, Place<Req<FutureState<()>>>);
+        impl Drop for Starts {
+            fn drop(&mut self) {
+                let ran = Rc::clone(&self.1);
+                let req = Req::from_future(&self.0, async move {
+                    yield_now().await;
+                    ran.set(ran.get() + 1);
+                    Ok(())
+                });
+                self.2.replace(Some(req));
+                self.0.set_nesting_hook(|_ev, _nesting| Ok(()));
+            }
+        }
+        let (ctx, ran, place) = (backend.context(), Rc::new(Cell::new(0)), Place::default());
+        let starts = Starts(ctx.clone(), Rc::clone(&ran), Rc::clone(&place));
+        let im = ctx.keep(Immediate::empty());
+        im.schedule_with(&ctx, move |_ev, _im| drop(starts));
+        ctx.re_initialise().unwrap();
+        ctx.loop_wait().unwrap();
+        assert_eq!(ran.get(), 1);
+        assert_eq!(place.take().map(future_recv), Some(Ok(())));
+    }
+
+    fn a_future_whose_drop_panics_ends_its_request_all_the_same(backend) {
+        for (ready, in_poll) in [(true, false), (false, true)] {
+            let ctx = backend.context();
+            let bad = PanicsAtDrop;
+            let req = Req::from_future(
+                &ctx,
+                poll_fn(move |_cx| {
+                    let _bad = &bad;
+                    assert!(!in_poll, "on purpose, in the poll");
+                    if ready { Poll::Ready(Ok(7)) } else { Poll::Pending }
+                }),
+            );
+            assert!(catch_unwind(AssertUnwindSafe(|| ctx.loop_once())).is_err());
+            assert!(!req.is_in_progress(), "else nobody would ever hear of it");
+            run_ready(&ctx);
+            assert_eq!(future_recv(req).map_err(|e| e.errno()), Err(libc::EIO));
+        }
+    }
+
     fn a_poll_is_an_immediate_first_in_first_out_with_others(backend) {
         let (ctx, log) = (backend.context(), Log::new());
         let note = |name: &'static str| {
@@ -373,5 +416,13 @@ on_every_backend! {
         ctx.set_wait_timeout(Duration::ZERO);
         let refused = ctx.block_on(async { pending().await; Ok(()) });
         assert_eq!(refused.map_err(|e| e.errno()), Err(libc::EAGAIN));
+    }
+}
+
+struct PanicsAtDrop;
+
+impl Drop for PanicsAtDrop {
+    fn drop(&mut self) {
+        panic!("on purpose, in the drop");
     }
 }

@@ -259,3 +259,38 @@ fn the_virtual_clock_waits_for_a_thread_while_it_is_held_and_no_longer() {
     ctx.loop_until(|| !late.is_pending()).unwrap();
     assert_eq!(ctx.now() - began, hour);
 }
+
+/// In the destructor of a thread-local, of the loop's thread and of another.
+#[test]
+fn a_waker_may_be_woken_at_the_end_of_a_thread() {
+    struct Wakes(Waker);
+    impl Drop for Wakes {
+        fn drop(&mut self) {
+            self.0.wake_by_ref();
+        }
+    }
+    thread_local! {
+        static LAST: Cell<Option<Wakes>> = const { Cell::new(None) };
+    }
+    let ended = thread::spawn(|| {
+        let ctx = Context::new().unwrap();
+        let (place, polls) = (Rc::new(Cell::new(None)), Rc::new(Cell::new(0)));
+        let (waker, count) = (Rc::clone(&place), Rc::clone(&polls));
+        let _req = Req::from_future(
+            &ctx,
+            std::future::poll_fn(move |cx| {
+                count.set(count.get() + 1);
+                waker.set(Some(cx.waker().clone()));
+                std::task::Poll::<Result<(), tevent::ReqError>>::Pending
+            }),
+        );
+        ctx.loop_once().unwrap();
+        let waker = place.take().unwrap();
+        let of_another = waker.clone();
+        thread::spawn(move || LAST.set(Some(Wakes(of_another)))).join().unwrap();
+        ctx.loop_wait().unwrap();
+        assert_eq!(polls.get(), 2);
+        LAST.set(Some(Wakes(waker)));
+    });
+    assert!(ended.join().is_ok());
+}

@@ -228,3 +228,18 @@ on_every_backend! {
         assert_eq!((root.pid(), root.error(), root.clone()), (7, 5, root));
     }
 }
+
+#[test]
+fn req_14_a_deep_profile_is_copied_compared_and_shown_without_stack() {
+    let mut profile = Profile::new("deepest");
+    for n in 0..100_000_u32 {
+        let mut above = Profile::new("above");
+        above.set_status(n, ReqState::Done, 0);
+        above.append_sub(profile);
+        profile = above;
+    }
+    let copy = profile.clone();
+    assert!(copy == profile);
+    assert!(format!("{profile:?}").contains("above"));
+    assert!(profile != *profile.subprofiles().first().unwrap());
+}

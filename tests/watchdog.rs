@@ -38,6 +38,44 @@ fn alarms(ctx: &Context) -> Rc<RefCell<Vec<Alarm>>> {
 }
 
 on_every_backend! {
+    fn a_report_that_runs_the_loop_is_not_told_of_the_same_starving_again(backend) {
+        let ctx = backend.context();
+        ctx.allow_nesting();
+        let (told, deepest) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let (count, depth) = (Rc::clone(&told), Rc::clone(&deepest));
+        ctx.set_watchdog(LIMIT, move |ev, alarm| {
+            if let Alarm::FdsStarve { .. } = alarm {
+                count.set(count.get() + 1);
+                depth.set(depth.get().max(ev.dump().level));
+                ev.loop_once().unwrap();
+            }
+        });
+        for _ in 0..20 {
+            let im = ctx.keep(Immediate::new(move |ev, _im| work(backend, ev, LIMIT / 2)));
+            im.schedule(&ctx);
+        }
+        turns(&ctx, 19);
+        assert_eq!((told.get(), deepest.get()), (1, 1));
+    }
+
+    fn fds_that_are_served_do_not_starve(backend) {
+        let ctx = backend.context();
+        let alarms = alarms(&ctx);
+        let pairs: Vec<_> = (0..20).map(|_| pair()).collect();
+        for (near, far) in &pairs {
+            (&*far).write_all(b"x").unwrap();
+            ctx.keep(ctx.add_fd(near, FdFlags::READ, move |ev, fde, _flags| {
+                fde.set_flags(FdFlags::NONE);
+                let im = ev.keep(Immediate::new(move |ev, _im| work(backend, ev, LIMIT / 2)));
+                im.schedule(ev);
+            }).unwrap());
+        }
+        turns(&ctx, 40);
+        assert_eq!(ctx.stats().handled.fds, 20);
+        let starve = alarms.take().into_iter().filter(|alarm| matches!(alarm, Alarm::FdsStarve { .. }));
+        assert_eq!(starve.count(), 0, "one of them ran in every other turn");
+    }
+
     fn a_slow_handler_is_reported_with_its_event(backend) {
         let ctx = backend.context();
         let alarms = alarms(&ctx);

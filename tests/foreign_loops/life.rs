@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use tevent::{Context, FdFlags};
+use tevent::{Context, FdFlags, Immediate};
 
 use super::hosts::BareEpoll;
 use super::support::{Kind, drain, pair};
@@ -111,5 +111,16 @@ fn there_is_one_fd_for_a_context() {
         let (one, other) = (ctx.loop_fd().unwrap(), ctx.loop_fd().unwrap());
         assert_eq!(one.as_raw_fd(), other.as_raw_fd());
         assert!(format!("{one:?}").starts_with("LoopFd("));
+    });
+}
+
+#[test]
+fn a_context_that_goes_with_something_scheduled_is_never_readable_again() {
+    on_each_kernel_backend(|ctx| {
+        let host = BareEpoll::around(&ctx);
+        ctx.keep(Immediate::new(|_ev, _im| {})).schedule(&ctx);
+        assert!(host.is_readable());
+        drop(ctx);
+        assert!(!host.is_readable(), "the host would spin for ever");
     });
 }

@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::fs::File;
+use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tevent::{ContextRef, FdFlags, Immediate, Req, When, future_recv};
 
 use super::hosts::{BareEpoll, run_inside_tokio};
-use super::support::Kind;
+use super::support::{Kind, drain, pair};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -143,4 +144,45 @@ fn another_task_of_tokio_schedules_into_the_loop() {
             || ran.get() == 100,
         );
     }
+}
+
+/// Another task turns the loop itself, as by `poll` or `block_on`; what its handlers leave behind is not slept over.
+#[test]
+fn what_is_left_behind_by_turns_that_somebody_else_ran_wakes_the_foreign_loop() {
+    on_each_sleeping_host(|ctx, host| {
+        let (near, mut far) = pair();
+        let near = Rc::new(near);
+        let (read, ran) = (Rc::clone(&near), Rc::new(Cell::new(0)));
+        let count = Rc::clone(&ran);
+        let im = ctx.keep(Immediate::new(move |_ev, _im| count.set(count.get() + 1)));
+        let (count, first) = (Rc::clone(&ran), Cell::new(true));
+        let fde = ctx.add_fd(&near, FdFlags::READ, move |ev, _fde, _flags| {
+            drain(&read);
+            let count = Rc::clone(&count);
+            if first.replace(false) {
+                im.schedule(ev);
+            } else {
+                let run = move |_: &_, _: &_, _| count.set(count.get() + 1);
+                ev.keep(ev.add_timer(Duration::from_millis(1), run));
+            }
+        });
+        let _fde = fde.unwrap();
+        for (n, turn) in [
+            |ev: &ContextRef| ev.loop_once().unwrap(),
+            |ev: &ContextRef| {
+                let asked = Cell::new(false);
+                ev.loop_until(|| asked.replace(true)).unwrap();
+            },
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert!(ctx.next_timeout() > Some(HOUR / 2) && !host.is_readable());
+            far.write_all(b"x").unwrap();
+            turn(ctx);
+            assert!(host.is_readable(), "it would sleep for an hour");
+            host.run_until(|| ran.get() == n + 1);
+            while ctx.dispatch().unwrap() {}
+        }
+    });
 }

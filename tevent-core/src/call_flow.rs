@@ -65,6 +65,8 @@ pub type CallFlowCallback = Rc<dyn Fn(CallFlow)>;
 thread_local! {
     /// Somebody may listen: the one branch of all that follows. With the feature `tracing` a subscriber may come at any time.
     static ON: Cell<bool> = const { Cell::new(cfg!(feature = "tracing")) };
+    /// A callback runs.
+    static SILENT: Cell<bool> = const { Cell::new(false) };
     static CALLBACK: RefCell<Option<CallFlowCallback>> = const { RefCell::new(None) };
     /// The depth of the request whose code runs.
     static CURRENT: Cell<Option<u32>> = const { Cell::new(None) };
@@ -97,13 +99,14 @@ thread_local! {
 #[doc(alias = "tevent_thread_call_depth_deactivate")]
 #[allow(clippy::must_use_candidate, reason = "most callers have set none before")]
 pub fn set_call_flow_callback(callback: Option<CallFlowCallback>) -> Option<CallFlowCallback> {
-    let old = CALLBACK.with_borrow_mut(|place| std::mem::replace(place, callback));
+    // At the end of the thread there is no place for one any more, and none is called.
+    let old = CALLBACK.try_with(|place| place.replace(callback)).ok().flatten();
     ON.set(somebody_listens());
     old
 }
 
 fn somebody_listens() -> bool {
-    cfg!(feature = "tracing") || callback().is_some()
+    !SILENT.get() && (cfg!(feature = "tracing") || callback().is_some())
 }
 
 /// None is left at the end of the thread, when requests in its other thread-locals may still be dropped.
@@ -175,6 +178,7 @@ struct Silence;
 
 impl Silence {
     fn begin() -> Self {
+        SILENT.set(true);
         ON.set(false);
         Silence
     }
@@ -182,6 +186,7 @@ impl Silence {
 
 impl Drop for Silence {
     fn drop(&mut self) {
+        SILENT.set(false);
         ON.set(somebody_listens());
     }
 }

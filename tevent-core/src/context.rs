@@ -286,7 +286,11 @@ impl ContextRef {
         self.notice_fork();
         // Replaced first: a context that goes is freed before any user code runs, and what that code adds to one that
         // begins anew is new.
+        let goes = new_fds.is_none();
         let fds = inner.fds.replace(new_fds);
+        if let (true, Some(fds)) = (goes, &fds) {
+            fds.leave_outer_for_good();
+        }
         let mut immediates = inner.immediates.replace(List::new());
         let mut timers = inner.timers.replace(TimerQueue::new());
         let signals = inner.signals.take();

@@ -132,7 +132,7 @@ impl ContextRef {
 /// Who owns what: by the address of the home, and for the events that requests make for themselves by the event.
 struct Owners {
     homes: HashMap<usize, DumpedOwner>,
-    end_times: Vec<(TimerRef, usize)>,
+    end_times: HashMap<TimerRef, usize>,
     requests: HashMap<usize, usize>,
 }
 
@@ -180,6 +180,10 @@ impl Owners {
                 Scheduled::Posted(req) => self.posted(&**req),
             });
         }
+        // Woken futures, which join them when a turn begins.
+        for im in ev.tasks().waiting().iter().filter(|im| !im.is_scheduled()) {
+            events.push(dumped(Traced::Immediate(im), None, true, self.of(im.home_link())));
+        }
         let now = ev.now();
         let mut timers: Vec<TimerRef> = ev.timers().borrow().values().cloned().collect();
         timers.sort_by_key(|te| match te.due() {
@@ -193,9 +197,8 @@ impl Owners {
                 }
                 _ => "timer due at once".to_owned(),
             };
-            let end_time = self.end_times.iter().find(|(end_time, _)| end_time == te);
-            let owner =
-                end_time.map_or_else(|| self.of(te.home_link()), |(_, req)| DumpedOwner::EndTimeOf(*req));
+            let end_time = self.end_times.get(te);
+            let owner = end_time.map_or_else(|| self.of(te.home_link()), |req| DumpedOwner::EndTimeOf(*req));
             events.push(dumped(Traced::Timer(te), Some(what), true, owner));
         }
         let fds: Vec<FdRef> = ev.with_fds(|fds| fds.events()).unwrap_or_default();

@@ -75,6 +75,12 @@ macro_rules! event_ref {
 
         impl Eq for $reference {}
 
+        impl std::hash::Hash for $reference {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                std::rc::Rc::as_ptr(&self.0).addr().hash(state);
+            }
+        }
+
         impl std::ops::Deref for $owner {
             type Target = $reference;
 

@@ -82,6 +82,14 @@ impl FdTable {
         }
     }
 
+    /// The context goes: what a foreign loop watches is never readable again.
+    pub(crate) fn leave_outer_for_good(&self) {
+        self.leave_outer();
+        if let Some(outer) = &self.outer {
+            outer.silence();
+        }
+    }
+
     pub(crate) fn outer(&self) -> Option<&Rc<Outer>> {
         self.outer.as_ref()
     }

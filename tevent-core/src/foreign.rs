@@ -66,12 +66,13 @@ impl Outer {
     /// Is readable when that one is.
     pub(crate) fn watch(&self, inner: RawFd) -> io::Result<()> {
         if !self.is_own() {
-            epoll::renew(&self.object)?;
-            self.process.set(fork::generation());
             let bell = Bell::new()?;
+            epoll::renew(&self.object)?;
             add(&self.object, bell.as_fd().as_raw_fd())?;
+            // Now that nothing of it is the parent's.
             self.bell.replace(bell);
             self.rung.set(false);
+            self.process.set(fork::generation());
         }
         add(&self.object, inner)
     }
@@ -91,7 +92,7 @@ impl Outer {
         }
     }
 
-    fn silence(&self) {
+    pub(crate) fn silence(&self) {
         if self.is_own() && self.rung.replace(false) {
             self.bell.borrow().silence();
         }
@@ -181,6 +182,9 @@ impl ContextRef {
             // No room for what would wake the foreign loop: it looks by itself, until there is.
             return Some(Duration::ZERO);
         }
+        if self.is_hosted() && self.tasks().wake_host(self).is_err() {
+            return Some(Duration::ZERO);
+        }
         if self.with_fds(|fds| fds.is_ready()).unwrap_or(false) {
             return Some(Duration::ZERO);
         }
@@ -222,6 +226,19 @@ impl ContextRef {
             && let Some(outer) = self.with_fds(|fds| fds.outer().cloned()).flatten()
         {
             run(&outer);
+        }
+    }
+}
+
+/// Before control goes back to somebody who has run turns beside a foreign loop that sleeps: it has not been told of what they left
+/// behind.
+pub(crate) struct Beside<'a>(pub(crate) &'a ContextRef);
+
+impl Drop for Beside<'_> {
+    fn drop(&mut self) {
+        if self.0.is_hosted() {
+            self.0.with_fds(FdTable::arm);
+            self.0.is_due_earlier();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::context::ContextRef;
 use crate::dispatch::{self, Patience};
 use crate::error::LoopError;
+use crate::foreign::Beside;
 use crate::location::Location;
 
 impl ContextRef {
@@ -35,6 +36,7 @@ impl ContextRef {
     #[doc(alias = "tevent_loop_once")]
     #[track_caller]
     pub fn loop_once(&self) -> Result<(), LoopError> {
+        let _then = Beside(self);
         self.nested(Location::caller(), || dispatch::turn(self, Patience::AsSet))
     }
 
@@ -92,6 +94,7 @@ impl ContextRef {
     #[doc(alias = "tevent_loop_until")]
     #[track_caller]
     pub fn loop_until(&self, mut finished: impl FnMut() -> bool) -> Result<(), LoopError> {
+        let _then = Beside(self);
         self.nested(Location::caller(), || {
             while !finished() {
                 dispatch::turn(self, Patience::AsSet)?;

@@ -248,6 +248,11 @@ impl WeakThreads {
         }
     }
 
+    /// Whether it wakes nobody any more: the loop is gone, or this is a forked child of its process.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.0.upgrade().is_none_or(|shared| shared.process != fork::generation())
+    }
+
     /// Has the loop poll that task, unless it is gone, or this is a forked child of its process.
     pub(crate) fn wake(&self, task: Key) {
         let Some(shared) = self.0.upgrade().filter(|shared| shared.process == fork::generation()) else {

@@ -78,7 +78,10 @@ impl<S: 'static> Future for ReqFuture<S> {
         if req.is_in_progress() {
             let old = self.waker.replace(Some(task.waker().clone()));
             bounded_drop(old);
-            return Poll::Pending;
+            // A waker may do anything while it is cloned or dropped: then nobody would be woken any more.
+            if req.is_in_progress() {
+                return Poll::Pending;
+            }
         }
         bounded_drop(self.waker.take());
         let req = self.req.take().expect("it was there a moment ago");

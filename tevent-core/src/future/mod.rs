@@ -37,11 +37,25 @@ pub struct FutureState<T: 'static> {
 struct Task<T> {
     /// `None` while it is polled, and once it has ended. Whoever polls it has it alone: no borrow is held.
     future: RefCell<Option<BoxedFuture<T>>>,
-    wakes: Arc<TaskWaker>,
-    waker: Waker,
+    /// Another one in a forked child.
+    wakes: RefCell<Wakes>,
     /// It was to be polled by a nested turn while it was polled already.
     again: Cell<bool>,
     place: Place,
+}
+
+/// What wakes a task.
+#[derive(Clone)]
+struct Wakes {
+    task: Arc<TaskWaker>,
+    waker: Waker,
+}
+
+impl Wakes {
+    fn new(task: TaskWaker) -> Self {
+        let task = Arc::new(task);
+        Wakes { waker: Waker::from(Arc::clone(&task)), task }
+    }
 }
 
 /// Its place among the tasks of the context.
@@ -67,7 +81,8 @@ impl<T: 'static> Req<FutureState<T>> {
     ///
     /// The future is polled by the loop, as an immediate, the first time in a later turn; never inside this call, nor inside a wake.
     /// Wakes may come from any thread. Several wakes before a poll are one. In one look at the immediates tasks have 32 polls;
-    /// whoever is woken beyond that goes on when the loop has looked at its timers and fds, so that a busy task starves nobody.
+    /// whoever is woken or made beyond that goes on when the loop has looked at its timers and fds, so that a busy task starves nobody.
+    /// Where something else never lets it look, such as a timer that is always due, one task goes on after every 32 turns.
     ///
     /// The future is dropped when the request ends, however that comes: it has finished, its [end time](ReqRef::set_endtime) has
     /// come, it was [cancelled](ReqRef::cancel) (`ECANCELED`), or dropped; inside its own poll, when that returns. With its context it
@@ -108,11 +123,10 @@ impl<T: 'static> Req<FutureState<T>> {
         };
         let poll = req.add_immediate(poll);
         let key = ev.tasks().add(poll.clone());
-        let wakes = Arc::new(TaskWaker::new(key, Arc::clone(ev.tasks().woken()), afar));
+        let wakes = Wakes::new(TaskWaker::new(key, Arc::clone(ev.tasks().woken()), afar));
         let task = Rc::new(Task {
             future: RefCell::new(Some(Box::pin(future))),
-            waker: Waker::from(Arc::clone(&wakes)),
-            wakes,
+            wakes: RefCell::new(wakes),
             again: Cell::new(false),
             place: Place { ev: ev.clone(), key },
         });
@@ -124,7 +138,7 @@ impl<T: 'static> Req<FutureState<T>> {
         });
         req.with_state(|s| s.task = Some(task));
         req.know(ev);
-        ev.tasks().begin(ev, &poll);
+        ev.tasks().begin(ev, key, &poll);
         req
     }
 }
@@ -167,6 +181,23 @@ impl ContextRef {
 }
 
 impl<T: 'static> Task<T> {
+    /// Its poll begins. In a forked child it gets a waker that threads of the child can use.
+    fn wakes_for_poll(&self) -> Wakes {
+        let wakes = self.wakes.borrow().clone();
+        let wakes = if wakes.task.is_dead_afar() { self.renew(wakes) } else { wakes };
+        wakes.task.begin_poll();
+        wakes
+    }
+
+    fn renew(&self, old: Wakes) -> Wakes {
+        let Ok(threads) = self.place.ev.threaded() else { return old };
+        old.task.begin_poll();
+        let here = Arc::clone(self.place.ev.tasks().woken());
+        let new = Wakes::new(TaskWaker::new(self.place.key, here, threads.downgrade()));
+        self.wakes.replace(new.clone());
+        new
+    }
+
     /// The request has ended: wakes mean nothing any more, and the future is dropped, unless it is being polled.
     fn end(&self) {
         self.place.leave();
@@ -177,25 +208,31 @@ impl<T: 'static> Task<T> {
 /// The handler of the task's immediate.
 fn poll<T: 'static>(req: &ReqRef<FutureState<T>>) {
     let Some(Some(task)) = req.with_state(|s| s.task.clone()) else { return };
-    task.wakes.begin_poll();
-    let Some(mut future) = task.future.take() else {
+    let wakes = task.wakes_for_poll();
+    let Some(future) = task.future.take() else {
         // A nested turn: the poll that is under way sees to it.
         task.again.set(true);
         return;
     };
     let guard = FailOnPanic(req, &task);
-    let polled = future.as_mut().poll(&mut task::Context::from_waker(&task.waker));
-    mem::forget(guard);
-    match polled {
+    let mut polled = Polled(Some(future));
+    let result = polled.poll(&mut task::Context::from_waker(&wakes.waker));
+    match result {
         Poll::Pending if req.is_in_progress() => {
-            task.future.replace(Some(future));
+            mem::forget(guard);
+            task.future.replace(polled.0.take());
             if task.again.take() {
-                task.waker.wake_by_ref();
+                wakes.waker.wake_by_ref();
             }
         }
-        Poll::Pending => bounded_drop(future),
+        Poll::Pending => {
+            mem::forget(guard);
+            drop(polled);
+        }
         Poll::Ready(result) => {
-            bounded_drop(future);
+            // A panic in there ends the request too.
+            drop(polled);
+            mem::forget(guard);
             match result {
                 Ok(output) => {
                     let unused = if req.is_in_progress() {
@@ -212,6 +249,21 @@ fn poll<T: 'static>(req: &ReqRef<FutureState<T>>) {
                 }
             }
         }
+    }
+}
+
+/// A future out of its place. It may panic as it is dropped, also where its poll has panicked.
+struct Polled<T: 'static>(Option<BoxedFuture<T>>);
+
+impl<T: 'static> Polled<T> {
+    fn poll(&mut self, context: &mut task::Context<'_>) -> Poll<Result<T, ReqError>> {
+        self.0.as_mut().map_or(Poll::Pending, |future| future.as_mut().poll(context))
+    }
+}
+
+impl<T: 'static> Drop for Polled<T> {
+    fn drop(&mut self) {
+        bounded_drop(self.0.take());
     }
 }
 

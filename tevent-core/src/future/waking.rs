@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 
 use crate::list::Key;
+use crate::sys::fork;
 use crate::sys::own_thread::OwnThread;
 use crate::threaded::WeakThreads;
 
@@ -19,6 +20,8 @@ pub(super) struct Queue {
     pub(super) tasks: RefCell<VecDeque<Key>>,
     /// But for a foreign loop on this thread, which may sleep outside of the loop's turns.
     pub(super) host_sleeps: Cell<bool>,
+    /// What wakes that one.
+    pub(super) host: RefCell<Option<WeakThreads>>,
 }
 
 /// What the waker of one task holds.
@@ -26,6 +29,8 @@ pub(super) struct TaskWaker {
     task: Key,
     here: Arc<Woken>,
     afar: WeakThreads,
+    /// The process that it was made in, as a count of forks.
+    process: u32,
     /// Woken since its last poll began: here, and by another thread. Apart from each other, because a forked child loses what
     /// other threads had on the way.
     woken_here: AtomicBool,
@@ -35,7 +40,12 @@ pub(super) struct TaskWaker {
 impl TaskWaker {
     pub(super) fn new(task: Key, here: Arc<Woken>, afar: WeakThreads) -> Self {
         let [woken_here, woken_afar] = [false, false].map(AtomicBool::new);
-        TaskWaker { task, here, afar, woken_here, woken_afar }
+        TaskWaker { task, here, afar, process: fork::generation(), woken_here, woken_afar }
+    }
+
+    /// Whether it is a forked child's, where no other thread can wake it.
+    pub(super) fn is_dead_afar(&self) -> bool {
+        self.process != fork::generation()
     }
 
     /// Its poll begins: whatever wakes it from now on has it polled again.
@@ -56,8 +66,10 @@ impl Wake for TaskWaker {
             Some(woken) => {
                 if !self.woken_here.swap(true, Ordering::Relaxed) {
                     woken.tasks.borrow_mut().push_back(self.task);
-                    if woken.host_sleeps.get() {
-                        self.afar.ring();
+                    if woken.host_sleeps.get()
+                        && let Some(host) = &*woken.host.borrow()
+                    {
+                        host.ring();
                     }
                 }
             }

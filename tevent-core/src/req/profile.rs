@@ -35,7 +35,6 @@ use crate::location::Location;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "tevent_req_profile")]
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     name: String,
     start: Option<(Location, SystemTime)>,
@@ -158,6 +157,88 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// Without its sub-requests.
+    fn alone(&self) -> Profile {
+        Profile {
+            name: self.name.clone(),
+            start: self.start,
+            stop: self.stop,
+            pid: self.pid,
+            state: self.state,
+            error: self.error,
+            subprofiles: Vec::new(),
+        }
+    }
+
+    fn is_alike(&self, other: &Profile) -> bool {
+        let same = self.name == other.name && self.start == other.start && self.stop == other.stop;
+        let stands =
+            |profile: &Profile| (profile.pid, profile.state, profile.error, profile.subprofiles.len());
+        same && stands(self) == stands(other)
+    }
+}
+
+/// Not by recursion: a tree may be deep.
+impl Clone for Profile {
+    fn clone(&self) -> Self {
+        grown(self, |profile| profile.alone(), |profile| profile.subprofiles.iter().collect())
+    }
+}
+
+/// Not by recursion: a tree may be deep.
+impl PartialEq for Profile {
+    fn eq(&self, other: &Self) -> bool {
+        let mut left = vec![(self, other)];
+        while let Some((one, other)) = left.pop() {
+            if !one.is_alike(other) {
+                return false;
+            }
+            left.extend(one.subprofiles.iter().zip(&other.subprofiles));
+        }
+        true
+    }
+}
+
+impl Eq for Profile {}
+
+/// Of its sub-requests the number: a tree may be deep, and [`Display`](fmt::Display) shows it.
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile")
+            .field("name", &self.name)
+            .field("start", &self.start)
+            .field("stop", &self.stop)
+            .field("pid", &self.pid)
+            .field("state", &self.state)
+            .field("error", &self.error)
+            .field("subprofiles", &self.subprofiles.len())
+            .finish()
+    }
+}
+
+/// A profile with those below it, of a tree of anything.
+fn grown<N>(root: N, alone: impl Fn(&N) -> Profile, below: impl Fn(&N) -> Vec<N>) -> Profile {
+    // Not by recursion: a tree may be deep. Each node is finished after those below it.
+    struct Frame<N> {
+        profile: Profile,
+        left: std::vec::IntoIter<N>,
+    }
+    let frame = |node: N| Frame { profile: alone(&node), left: below(&node).into_iter() };
+    let mut stack = vec![];
+    let mut top = frame(root);
+    loop {
+        if let Some(sub) = top.left.next() {
+            stack.push(std::mem::replace(&mut top, frame(sub)));
+        } else if let Some(mut parent) = stack.pop() {
+            parent.profile.append_sub(top.profile);
+            top = parent;
+        } else {
+            return top.profile;
+        }
+    }
+}
+
 /// Not by recursion: a tree may be deep.
 impl Drop for Profile {
     fn drop(&mut self) {
@@ -254,7 +335,12 @@ impl Recording {
         if let (Some(location), None) = (req.finished(), own.stop) {
             own.set_stop(location, SystemTime::now());
             #[cfg(feature = "tracing")]
-            crate::trace::crate_tracing::profile(&own);
+            {
+                // The subscriber may look at it.
+                let told = own.alone();
+                drop(own);
+                crate::trace::crate_tracing::profile(&told);
+            }
         }
     }
 
@@ -269,28 +355,9 @@ impl Recording {
         }
     }
 
-    fn snapshot(&self) -> Profile {
-        // Not by recursion: a tree may be deep. Each node is finished after those below it.
-        struct Frame {
-            profile: Profile,
-            left: std::vec::IntoIter<Rc<Recording>>,
-        }
-        let frame = |recording: &Recording| Frame {
-            profile: recording.own.borrow().clone(),
-            left: recording.subs.borrow().clone().into_iter(),
-        };
-        let mut stack = vec![];
-        let mut top = frame(self);
-        loop {
-            if let Some(sub) = top.left.next() {
-                stack.push(std::mem::replace(&mut top, frame(&sub)));
-            } else if let Some(mut parent) = stack.pop() {
-                parent.profile.append_sub(top.profile);
-                top = parent;
-            } else {
-                return top.profile;
-            }
-        }
+    fn snapshot(self: &Rc<Self>) -> Profile {
+        let alone = |recording: &Rc<Recording>| recording.own.borrow().alone();
+        grown(Rc::clone(self), alone, |recording| recording.subs.borrow().clone())
     }
 }
 

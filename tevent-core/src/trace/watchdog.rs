@@ -108,16 +108,22 @@ impl ContextRef {
         let watchdog = &self.trace().watchdog;
         let looked = watchdog.looked.get()?;
         let now = self.now();
-        if event.kind() != EventKind::Fd {
+        if event.kind() == EventKind::Fd {
+            // Fds have their turn, also where the kernel was not asked: those of a batch, and those that are always ready.
+            watchdog.looked.set(Some(now));
+            watchdog.handlers.set(0);
+            watchdog.told.set(false);
+        } else {
             watchdog.handlers.set(watchdog.handlers.get() + 1);
             let (kind, location, handlers) = (event.kind(), event.location(), watchdog.handlers.get());
             let waited = now.saturating_duration_since(looked);
             // A single handler may be slow; that is another alarm.
-            if handlers > 1
-                && !watchdog.told.get()
-                && self.alarm(waited, || Alarm::FdsStarve { kind, location, handlers, waited })
-            {
-                watchdog.told.set(true);
+            if handlers > 1 && !watchdog.told.get() {
+                self.alarm(waited, || {
+                    // Before it is told: it may run the loop.
+                    watchdog.told.set(true);
+                    Alarm::FdsStarve { kind, location, handlers, waited }
+                });
             }
         }
         Some(now)
@@ -130,15 +136,14 @@ impl ContextRef {
         self.alarm(ran, || Alarm::SlowHandler { kind, location, tag, ran });
     }
 
-    /// Reports what took longer than the limit; says whether it did.
-    fn alarm(&self, took: Duration, alarm: impl FnOnce() -> Alarm) -> bool {
+    /// Reports what took longer than the limit.
+    fn alarm(&self, took: Duration, alarm: impl FnOnce() -> Alarm) {
         let report = self.trace().watchdog.report.borrow().clone();
-        let Some((_limit, report)) = report.filter(|(limit, _report)| took > *limit) else { return false };
+        let Some((_limit, report)) = report.filter(|(limit, _report)| took > *limit) else { return };
         let alarm = alarm();
         #[cfg(feature = "tracing")]
         super::crate_tracing::alarm(&alarm);
         report(self, alarm);
         bounded_drop(report);
-        true
     }
 }
