@@ -10,7 +10,7 @@
 struct world w;
 
 const struct verb *const verb_tables[] = {
-	file_verbs, fd_verbs, event_verbs, request_verbs, home_verbs, finish_verbs, queue_verbs, turn_verbs, NULL,
+	file_verbs, fd_verbs, event_verbs, signal_verbs, request_verbs, home_verbs, finish_verbs, queue_verbs, turn_verbs, NULL,
 };
 
 void say(const char *format, ...)
@@ -61,6 +61,7 @@ void enter(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	say("%s", text);
+	w.handled++;
 	w.indent++;
 }
 
@@ -131,6 +132,7 @@ static void finish(void)
 	free_queues();
 	free_events();
 	free_fds();
+	free_signals();
 	TALLOC_FREE(w.ev);
 	close_files();
 }

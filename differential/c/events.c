@@ -1,4 +1,4 @@
-/* Timers and immediates; signals will have their place here (SIG). */
+/* Timers and immediates. */
 #include "world.h"
 
 static void timer_handler(struct tevent_context *ev, struct tevent_timer *te, struct timeval now, void *data)

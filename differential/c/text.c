@@ -1,7 +1,7 @@
 /* Reading a scenario. */
 #include "world.h"
 
-static const char *letters = "f e t i r q n h";
+static const char *letters = "f e t i s r q n h";
 
 static const struct verb *find_verb(const char *name)
 {

@@ -18,7 +18,7 @@
 #include <talloc.h>
 #include <tevent.h>
 
-enum { IDS = 256, NOBODY = -1, WORDS = 6, FUEL = 2000, DEPTH = 8, LEVELS = 3 };
+enum { IDS = 256, NOBODY = -1, WORDS = 6, FUEL = 2000, DEPTH = 8, LEVELS = 3, LINES = 4 };
 
 /* One word of an operation: an id, a number or flags in n; what a moment counts from in how. */
 struct word {
@@ -28,7 +28,7 @@ struct word {
 
 struct verb {
 	const char *name;
-	/* a letter for each word: f e t i r q n h ids; N number, F flags, W when, B yes or no */
+	/* a letter for each word: f e t i s r q n h ids; N number, F flags, W when, B yes or no */
 	const char *words;
 	void (*run)(const struct word *word);
 };
@@ -69,6 +69,20 @@ struct immediate {
 	bool entered_again;
 };
 
+struct signal_event {
+	bool used, live, once, info;
+	struct tevent_signal *se;
+	int id, line, script, running;
+};
+
+/* All events on one signal. */
+struct line {
+	/* the first of them has SA_SIGINFO; the kernel has gone back to the default action, which is to end the process */
+	bool info, spent;
+	/* something may be on its way: it was raised, and no turn since has passed without its handlers */
+	bool pending, raised, ran;
+};
+
 enum home { TOP, SUBREQ, KEPT };
 enum kind { PLAIN, WAKEUP, WAIT };
 
@@ -103,13 +117,18 @@ struct world {
 	struct tevent_context *ev;
 	void *mem;
 	struct timeval start;
-	bool freed, nesting, waiting, silent;
+	/* a handler has run: counted, to see whether a turn did anything */
+	unsigned long handled;
+	bool freed, nesting, waiting, silent, signals_used;
+	struct line lines[LINES];
+	int in_signals;
 	int fuel, depth, level, indent, freeing, numbers;
 	struct script scripts[IDS];
 	struct file files[IDS];
 	struct fd_event fds[IDS];
 	struct timer timers[IDS];
 	struct immediate immediates[IDS];
+	struct signal_event signals[IDS];
 	struct request requests[IDS];
 	struct queue queues[IDS];
 	struct entry entries[IDS];
@@ -151,6 +170,15 @@ void free_fds(void);
 extern const struct verb event_verbs[];
 void free_events(void);
 
+/* signals.c */
+extern const struct verb signal_verbs[];
+bool signals_run(void);
+bool signals_live(void);
+bool signals_pending(void);
+void signals_before_turn(void);
+void signals_after_turn(void);
+void free_signals(void);
+
 /* finish.c */
 extern const struct verb finish_verbs[];
 
@@ -175,5 +203,6 @@ void free_queues(void);
 
 /* turns.c */
 extern const struct verb turn_verbs[];
+int turn(void);
 
 #endif

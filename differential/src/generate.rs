@@ -6,16 +6,18 @@ use crate::scenario::{Op, Scenario};
 use crate::words::{Flags, Id, Maybe, Moment, Script, Yes};
 
 /// What a scenario is about: how often operations on files, timers, immediates, requests, queues and the loop are
-/// drawn. One that is about few kinds meets their corners more often. Signals will be a seventh (SIG).
-type Theme = [usize; 6];
+/// drawn, and on signals. One that is about few kinds meets their corners more often.
+type Theme = [usize; 7];
 
-const THEMES: [Theme; 6] = [
-    [26, 14, 14, 26, 20, 30],
-    [60, 4, 4, 0, 0, 34],
-    [0, 30, 24, 6, 0, 30],
-    [0, 8, 6, 60, 0, 24],
-    [0, 4, 6, 26, 40, 26],
-    [30, 10, 4, 30, 0, 30],
+const THEMES: [Theme; 8] = [
+    [26, 14, 14, 26, 20, 30, 0],
+    [60, 4, 4, 0, 0, 34, 0],
+    [0, 30, 24, 6, 0, 30, 0],
+    [0, 8, 6, 60, 0, 24, 0],
+    [0, 4, 6, 26, 40, 26, 0],
+    [30, 10, 4, 30, 0, 30, 0],
+    [0, 4, 4, 0, 0, 30, 60],
+    [20, 12, 10, 16, 10, 30, 30],
 ];
 
 #[derive(Clone, Copy)]
@@ -26,6 +28,7 @@ enum Family {
     Req,
     Queue,
     Loop,
+    Signal,
 }
 
 /// The scenario of a seed.
@@ -33,7 +36,7 @@ pub(crate) fn generate(seed: u64) -> Scenario {
     let mut rng = Rng::new(seed);
     let theme = rng.one_of(&THEMES);
     let scripts = rng.between(1, 9);
-    let mut drawing = Drawing { rng, theme, scripts, made: [0; 7] };
+    let mut drawing = Drawing { rng, theme, scripts, made: [0; 8] };
     let mut ops = drawing.beginning();
     let length = drawing.rng.between(6, 50);
     drawing.draw(&mut ops, length, false);
@@ -57,10 +60,10 @@ struct Drawing {
     theme: Theme,
     scripts: usize,
     /// How many ids of each kind were given out.
-    made: [usize; 7],
+    made: [usize; 8],
 }
 
-const KINDS: [char; 7] = ['f', 'e', 't', 'i', 'r', 'q', 'n'];
+const KINDS: [char; 8] = ['f', 'e', 't', 'i', 'r', 'q', 'n', 's'];
 
 impl Drawing {
     fn count<const KIND: char>(&mut self) -> &mut usize {
@@ -130,12 +133,15 @@ impl Drawing {
         if self.rng.chance(45) {
             ops.push(Op::AllowNesting());
         }
-        let [files, _, _, reqs, queues, _] = self.theme;
+        let [files, _, _, reqs, queues, _, signals] = self.theme;
         for _ in 0..if files > 0 { self.rng.between(1, 3) } else { 0 } {
             ops.push(self.two_files());
         }
         for _ in 0..if reqs > 20 { self.rng.between(0, 3) } else { 0 } {
             ops.push(Op::Req(self.fresh(), self.script()));
+        }
+        for _ in 0..if signals > 0 { self.rng.between(0, 2) } else { 0 } {
+            ops.push(self.new_signal());
         }
         for _ in 0..if queues > 0 { self.rng.between(1, 2) } else { 0 } {
             ops.push(Op::Queue(self.fresh()));
@@ -145,8 +151,8 @@ impl Drawing {
 
     /// Some more operations, now and then a phrase of several that belong together.
     fn draw(&mut self, ops: &mut Vec<Op>, count: usize, in_handler: bool) {
-        use Family::{File, Im, Loop, Queue, Req, Timer};
-        let families = [File, Timer, Im, Req, Queue, Loop];
+        use Family::{File, Im, Loop, Queue, Req, Signal, Timer};
+        let families = [File, Timer, Im, Req, Queue, Loop, Signal];
         let mut choices: Vec<_> = self.theme.into_iter().zip(families).collect();
         if in_handler {
             choices[5].0 /= 5;
@@ -165,6 +171,7 @@ impl Drawing {
                 Req => self.req_op(),
                 Queue => self.queue_op(),
                 Loop => self.loop_op(),
+                Signal => self.signal_op(),
             });
         }
     }
@@ -237,6 +244,16 @@ impl Drawing {
                 ops.extend([Op::Stop(queue), Op::Untrigger(self.some()), Op::Start(queue)]);
             }
             (Family::Loop, _) => ops.extend([Op::Turn(), Op::Turn()]),
+            (Family::Signal, 0) => {
+                // More than what is queued before a signal is held back.
+                let signal = self.signal();
+                let times = u32::try_from(self.rng.between(250, 300)).unwrap_or(256);
+                ops.extend([Op::Raise(signal, times, 0), Op::Turn(), Op::Turn(), Op::Turn()]);
+            }
+            (Family::Signal, _) => {
+                let signal = self.signal();
+                ops.extend([Op::Raise(signal, 1, 7), Op::Raise(self.signal(), 2, 40), Op::Turn()]);
+            }
         }
     }
 
@@ -324,6 +341,26 @@ impl Drawing {
             35 => Op::Len(self.some()),
             36..39 => Op::Untrigger(self.some()),
             _ => Op::FreeQueue(self.some()),
+        }
+    }
+
+    fn signal(&mut self) -> u32 {
+        self.rng.weighted(&[(5, 0), (2, 1), (4, 2), (1, 3)])
+    }
+
+    fn new_signal(&mut self) -> Op {
+        let how = self.rng.weighted(&[(5, 0), (5, 1), (1, 2), (1, 3)]);
+        Op::Signal(self.fresh(), self.signal(), how, self.script())
+    }
+
+    fn signal_op(&mut self) -> Op {
+        match self.rng.below(20) {
+            0..7 => self.new_signal(),
+            7..15 => {
+                let times = u32::try_from(self.rng.between(1, 5)).unwrap_or(1);
+                Op::Raise(self.signal(), times, u32::try_from(self.rng.below(100)).unwrap_or(0))
+            }
+            _ => Op::FreeSignal(self.some()),
         }
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::words::{Entry, FdEvent, File, Flags, Im, Maybe, Moment, Queue, Req, Script, Timer, Word, Yes};
+use crate::words::{
+    Entry, FdEvent, File, Flags, Im, Maybe, Moment, Queue, Req, Script, Signal, Timer, Word, Yes,
+};
 
 macro_rules! operations {
     ($($name:literal $op:ident($($word:ident: $kind:ty),*);)*) => {
@@ -63,7 +65,11 @@ operations! {
     "sched_with" SchedWith(im: Im, handler: Maybe<Script>);
     "reset" Reset(im: Im);
     "free_im" FreeIm(im: Im);
-    // Signals have their place here (SIG): add, raise, free.
+
+    // The signal by its place among those that scenarios know; 1 for SA_SIGINFO, 2 for SA_RESETHAND.
+    "signal" Signal(event: Signal, signal: u32, how: u32, handler: Maybe<Script>);
+    "raise" Raise(signal: u32, times: u32, value: u32);
+    "free_signal" FreeSignal(event: Signal);
 
     "req" Req(req: Req, callback: Maybe<Script>);
     "sub" Sub(req: Req, parent: Req, callback: Maybe<Script>);

@@ -23,7 +23,7 @@ pub(crate) type Queue = Id<'q'>;
 pub(crate) type Entry = Id<'n'>;
 /// What a handler does when it runs.
 pub(crate) type Script = Id<'h'>;
-// Signal events will be Id<'s'> (SIG).
+pub(crate) type Signal = Id<'s'>;
 
 /// How many ids of a kind the C driver has room for.
 const IDS: usize = 256;

@@ -1,4 +1,4 @@
-//! Timers and immediates; signals will have their place here (SIG).
+//! Timers and immediates.
 
 use std::time::Instant;
 

@@ -8,8 +8,10 @@ mod files;
 mod finish;
 mod homes;
 mod queues;
+mod raise;
 mod requests;
 mod shelf;
+mod signals;
 mod turns;
 
 use std::cell::{Cell, RefCell};
@@ -29,6 +31,7 @@ use files::FileSlot;
 use queues::{EntrySlot, QueueSlot};
 use requests::ReqSlot;
 use shelf::Shelf;
+use signals::{Line, SignalSlot};
 
 /// How many operations handlers carry out in one scenario.
 const FUEL: usize = 2000;
@@ -60,10 +63,17 @@ struct Inner {
     indent: Cell<usize>,
     freeing: Cell<usize>,
     numbers: Cell<usize>,
+    /// How many handlers have run, to see whether a turn did anything.
+    handled: Cell<usize>,
+    signals_used: Cell<bool>,
+    /// Signal handlers that stand on the stack.
+    in_signals: Cell<usize>,
+    lines: Cell<[Line; raise::NUMBERS]>,
     files: Shelf<FileSlot>,
     fds: Shelf<FdSlot>,
     timers: Shelf<TimerSlot>,
     immediates: Shelf<ImSlot>,
+    signals: Shelf<SignalSlot>,
     requests: Shelf<ReqSlot>,
     queues: Shelf<QueueSlot>,
     entries: Shelf<EntrySlot>,
@@ -95,10 +105,15 @@ pub(crate) fn run(scenario: &Scenario) -> Result<String, String> {
         indent: Cell::new(0),
         freeing: Cell::new(0),
         numbers: Cell::new(0),
+        handled: Cell::new(0),
+        signals_used: Cell::new(false),
+        in_signals: Cell::new(0),
+        lines: Cell::default(),
         files: Shelf::new(),
         fds: Shelf::new(),
         timers: Shelf::new(),
         immediates: Shelf::new(),
+        signals: Shelf::new(),
         requests: Shelf::new(),
         queues: Shelf::new(),
         entries: Shelf::new(),
@@ -141,6 +156,7 @@ impl World {
             World::file_op,
             World::fd_op,
             World::event_op,
+            World::signal_op,
             World::req_op,
             World::finish_op,
             World::queue_op,
@@ -169,6 +185,7 @@ impl World {
     /// A handler: what it is told, and below it what it does.
     fn handle(&self, told: impl fmt::Display, script: Option<usize>) {
         self.say(told);
+        self.0.handled.set(self.0.handled.get() + 1);
         self.indented(|| self.run_script(script));
     }
 
@@ -230,6 +247,7 @@ impl World {
         self.free_queues();
         self.free_events();
         self.free_fds();
+        self.free_signals();
         let ctx = self.0.ctx.take();
         drop(ctx);
     }
