@@ -32,12 +32,12 @@ struct File {
 }
 
 impl File {
-    fn ready(&self) -> FdFlags {
+    fn ready(self) -> FdFlags {
         let readable = if self.holds_bytes { FdFlags::READ } else { FdFlags::NONE };
         if self.lives { (readable | FdFlags::WRITE) & self.wants } else { FdFlags::NONE }
     }
 
-    fn due(&self) -> FdFlags {
+    fn due(self) -> FdFlags {
         self.fetched & self.wants
     }
 
