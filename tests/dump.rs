@@ -128,6 +128,18 @@ on_every_backend! {
         assert_eq!(ctx.dump().events, []);
     }
 
+    fn fd_3_a_number_that_is_not_open_is_shown_so(backend) {
+        let ctx = backend.context();
+        let (near, _far) = pair();
+        let _open = ctx.add_fd(&near, FdFlags::READ, |_ev, _fde, _flags| {}).unwrap();
+        let _closed = ctx.add_fd(1_000_000, FdFlags::READ, |_ev, _fde, _flags| {}).unwrap();
+        let mut shown: Vec<_> = ctx.dump().events.iter().map(|event| event.what.clone()).collect();
+        shown.sort_unstable();
+        let mut expected = [format!("fd {} READ", near.as_raw_fd()), "fd 1000000 NONE, which is not open".to_owned()];
+        expected.sort_unstable();
+        assert_eq!(shown, expected);
+    }
+
     fn it_can_be_taken_anywhere(backend) {
         let ctx = backend.context();
         ctx.keep(ctx.add_timer(When::Zero, |ev, _te, _now| assert_eq!(ev.dump().level, 1)));

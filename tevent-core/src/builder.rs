@@ -10,6 +10,10 @@ use crate::sys::fork;
 
 /// What stands between the loop and the kernel. All keep the same promises; the default is for daemons.
 ///
+/// One thing they notice at different times: that a number was closed under a borrowed event. The kernel says nothing of it, so
+/// that only the simulated one, which looks at each number, disarms such an event at once; the others do when the kernel is next
+/// told of the number ([`add_fd`](crate::ContextRef::add_fd), [`set_flags`](crate::FdRef::set_flags)).
+///
 /// C equivalent: the names that `tevent_backend_list` gives.
 #[doc(alias = "tevent_backend_list")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,10 @@ pub enum Backend {
     Rearm,
     /// Real fds looked at without waiting, a virtual clock that jumps where the loop would sleep, and an order of
     /// ready fds drawn from a seed. For tests: they never sleep, and one seed gives one order.
+    ///
+    /// Call [`set_wait_timeout(None)`](crate::ContextRef::set_wait_timeout) in such a test: a loop that nothing can wake then fails, and
+    /// says so. With the usual wait timeout it jumps 30 seconds a turn, for ever. Times come from
+    /// [`now`](crate::ContextRef::now): once the clock has jumped, `Instant::now()` lies in its past.
     Simulated {
         /// The same seed gives the same order.
         seed: u64,

@@ -137,7 +137,7 @@ fn wait_for_fds(
 /// Asks the kernel what is ready; `None` without a context.
 fn fetch(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -> Option<io::Result<()>> {
     let asks = ev.with_fds(|fds| fds.asks_kernel())?;
-    let told = asks && (ev.trace().is_on() || ev.trace().debug.has_sink());
+    let told = asks && ev.trace().is_on();
     if asks {
         ev.tell_point(TracePoint::BeforeWait);
     }

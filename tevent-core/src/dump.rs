@@ -11,6 +11,7 @@ use crate::fd::FdRef;
 use crate::location::Location;
 use crate::req::{Known, ReqState};
 use crate::scheduled::Scheduled;
+use crate::sys::poll;
 use crate::timer::{TimerRef, When};
 use crate::trace::{EventKind, Traced};
 
@@ -203,7 +204,10 @@ impl Owners {
         }
         let fds: Vec<FdRef> = ev.with_fds(|fds| fds.events()).unwrap_or_default();
         for fde in fds.iter().filter(|fde| !fde.is_internal()) {
-            events.push(dumped(Traced::Fd(fde), None, fde.could_fire(), self.of(fde.home_link())));
+            // Nobody tells the loop of a number that is closed under its event.
+            let closed = poll::check_open(fde.fd()).is_err();
+            let what = closed.then(|| format!("{}, which is not open", Traced::Fd(fde).what()));
+            events.push(dumped(Traced::Fd(fde), what, fde.could_fire(), self.of(fde.home_link())));
         }
         events
     }
@@ -261,9 +265,12 @@ impl fmt::Display for Dump {
             writeln!(f, "  {}{tag}, created at {}{whose}{counts}", event.what, event.location)?;
         }
         if self.thread_proxies > 0 {
-            writeln!(f, "  {} thread proxies and closures of theirs", self.thread_proxies)?;
+            writeln!(f, "  thread proxies and closures of theirs: {}", self.thread_proxies)?;
         }
-        writeln!(f, "{} requests are known to it", self.requests.len())?;
+        match self.requests.len() {
+            1 => writeln!(f, "1 request is known to it")?,
+            n => writeln!(f, "{n} requests are known to it")?,
+        }
         for (index, req) in self.requests.iter().enumerate() {
             writeln!(f, "  {}: {:?}{}", self.name(index), req.state, self.whose(req.owner))?;
         }

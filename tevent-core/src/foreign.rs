@@ -175,6 +175,8 @@ impl ContextRef {
     /// assert!(ctx.dispatch()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    /// Round up to the unit of the foreign loop, such as `timeout.as_nanos().div_ceil(1_000_000)` milliseconds: rounded down it spins
+    /// for the last part of each sleep. Only the loop that is going to sleep may ask: what would have woken it is taken as seen.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
         self.with_outer(Outer::silence);

@@ -61,10 +61,12 @@ struct Inner<H: ?Sized> {
     base: EventBase,
     /// The context it is scheduled on, until its handler has returned, and the place in its list.
     attached: Cell<Option<(ContextRef, Key)>>,
-    /// The handler of one schedule, given by `schedule_with`.
+    /// Its handler is not called again.
     freed: Cell<bool>,
     /// Waits for its turn.
     listed: Cell<bool>,
+    /// The turn has taken it off the list to run it, and it was not cancelled since.
+    due: Cell<bool>,
     /// Part of something else: it is not traced (TRACE-3).
     internal: Cell<bool>,
     handler: H,
@@ -129,6 +131,7 @@ impl Immediate {
             attached: Cell::new(None),
             freed: Cell::new(false),
             listed: Cell::new(false),
+            due: Cell::new(false),
             internal: Cell::new(false),
             handler,
         })))
@@ -240,10 +243,11 @@ impl ImmediateRef {
     pub(crate) fn run(&self, ev: &ContextRef, once: Option<Once>) {
         // Before the handler: it may schedule the immediate again (IM-3).
         self.0.listed.set(false);
+        self.0.due.set(true);
         let _after = LeaveUnlessListed(self);
         let call = || match once {
             // Whoever was told that it runs now may have freed, cancelled or scheduled it.
-            once if !self.is_running() => bounded_drop(once),
+            once if !self.0.due.get() => bounded_drop(once),
             Some(handler) => handler(ev, self),
             None => self.0.handler.call(&self.0.freed, ev, self),
         };
@@ -252,11 +256,6 @@ impl ImmediateRef {
         } else {
             ev.handle(Traced::Immediate(self), call);
         }
-    }
-
-    /// Off the list, and not detached yet.
-    fn is_running(&self) -> bool {
-        !self.0.listed.get() && look(&self.0.attached, |_place| ()).is_some()
     }
 
     /// Its list has gone.
@@ -291,9 +290,11 @@ impl ImmediateRef {
     /// The short way, for one that is on this list already and of which nobody has to be told. Otherwise what it was to be
     /// scheduled with is given back.
     fn move_to_back(&self, ev: &ContextRef, once: Option<Once>) -> Result<(), Option<Once>> {
+        if !self.0.listed.get() || ev.trace().is_on() {
+            return Err(once);
+        }
         let on_this_list = |(on, key): &(ContextRef, Key)| (on == ev).then_some(*key);
-        let key = look(&self.0.attached, on_this_list).flatten();
-        let Some(key) = key.filter(|_| self.0.listed.get() && !ev.trace().is_on()) else { return Err(once) };
+        let Some(key) = look(&self.0.attached, on_this_list).flatten() else { return Err(once) };
         let old = {
             let mut immediates = ev.immediates().borrow_mut();
             immediates.move_to_back(key);
@@ -309,7 +310,12 @@ impl ImmediateRef {
     /// Off the list, and detached.
     fn leave(&self) {
         let Some((ev, key)) = self.0.attached.take() else { return };
-        let listed = self.0.listed.take().then(|| ev.immediates().borrow_mut().remove(key));
+        self.0.due.set(false);
+        if !self.0.listed.take() {
+            self.tell(&ev, EventTracePoint::Detach);
+            return;
+        }
+        let listed = ev.immediates().borrow_mut().remove(key);
         let mut panics = Panics::default();
         panics.catch(|| self.tell(&ev, EventTracePoint::Detach));
         panics.catch(|| bounded_drop(listed));

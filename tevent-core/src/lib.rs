@@ -54,6 +54,13 @@
 //! How many system calls a turn makes, and the order in which fds that became ready at the same moment are served, are
 //! current behaviour.
 //!
+//! # The feature `tracing`
+//!
+//! Sends all that [traces](Trace) tell to the `tracing` crate: at TRACE with target `tevent::loop` the points of a turn, `tevent::event` the
+//! events, with a span `handler` around each handler, `tevent::request` the [call flow](set_call_flow_callback); at DEBUG
+//! `tevent::profile` each profiled request that has finished; at WARN `tevent::watchdog` [alarms](Alarm); and `tevent` the messages,
+//! at levels of their own.
+//!
 //! # For those who come from C
 //!
 //! Every item that stands for a C function is found by its C name in the search of these docs.

@@ -245,7 +245,7 @@ impl TimerRef {
             }
             None => self.0.key.set(Some(ev.timers().borrow_mut().insert(due, self.clone()))),
         }
-        if self.0.key.get().is_some_and(|key| ev.timers().borrow().is_first(key)) {
+        if ev.is_hosted() && self.0.key.get().is_some_and(|key| ev.timers().borrow().is_first(key)) {
             ev.is_due_earlier();
         }
         if !self.0.internal {

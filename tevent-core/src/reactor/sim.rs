@@ -128,14 +128,14 @@ impl Sim {
 
 impl Reactor for Sim {
     fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        check_open(number)?;
+        poll::check_open(number)?;
         let at = self.draw(self.order.len() + 1);
         self.order.insert(at, Watched { key, number, flags });
         Ok(())
     }
 
     fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        check_open(number)?;
+        poll::check_open(number)?;
         let at = self.place(number)?;
         self.order[at] = Watched { key, number, flags };
         Ok(())
@@ -182,15 +182,6 @@ impl Reactor for Sim {
     fn object(&self) -> Option<RawFd> {
         None
     }
-}
-
-fn check_open(number: RawFd) -> io::Result<()> {
-    let mut probe = [PollFd::new(number, 0)];
-    poll::poll(&mut probe, Some(Duration::ZERO))?;
-    if probe[0].ready() & libc::POLLNVAL == 0 {
-        return Ok(());
-    }
-    Err(io::Error::from_raw_os_error(libc::EBADF))
 }
 
 fn mask_of(flags: FdFlags) -> i16 {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::LoopError;
 use crate::fd_source::AddFdError;
+use crate::signal::AddSignalError;
 
 /// How a request stands. The numbers are C's, and the order is theirs.
 ///
@@ -235,6 +236,12 @@ fn errno_of(kind: io::ErrorKind) -> i32 {
 
 impl From<AddFdError> for ReqError {
     fn from(error: AddFdError) -> Self {
+        ReqError::from(io::Error::from(error))
+    }
+}
+
+impl From<AddSignalError> for ReqError {
+    fn from(error: AddSignalError) -> Self {
         ReqError::from(io::Error::from(error))
     }
 }

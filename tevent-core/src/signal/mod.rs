@@ -107,7 +107,8 @@ impl ContextRef {
     /// The handler is given the context, the event, and [how often](SignalDelivery) the signal came since it last ran.
     /// With [`SignalFlags::SIGINFO`] it runs once for each delivery, and is told what the kernel says of it. Up to 256 of
     /// those wait for the loop; after that the signal is blocked in the loop's thread, and so kept by the kernel, until the
-    /// loop has looked. Otherwise no signal mask is touched.
+    /// loop has looked. Otherwise no signal mask is touched. Standard signals merge in the kernel while one is pending, so that one
+    /// SIGCHLD may stand for several children: reap until none is left, whatever `info` says.
     ///
     /// With [`SignalFlags::RESETHAND`] the event is freed after its handler has run once. All flags of the first
     /// event on a signal go to the system as they are; those of later ones only say what is told to their handlers.

@@ -32,6 +32,16 @@ pub(crate) fn poll(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<
     }
 }
 
+/// `EBADF` for a number that is not open.
+pub(crate) fn check_open(number: RawFd) -> io::Result<()> {
+    let mut probe = [PollFd::new(number, 0)];
+    poll(&mut probe, Some(Duration::ZERO))?;
+    if probe[0].ready() & libc::POLLNVAL == 0 {
+        return Ok(());
+    }
+    Err(io::Error::from_raw_os_error(libc::EBADF))
+}
+
 fn poll_once(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<()> {
     let count = fds.len() as libc::nfds_t;
     // SAFETY: PollFd is a transparent pollfd, and the slice is valid for `count` of them during the call.

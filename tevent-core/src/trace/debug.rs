@@ -37,13 +37,6 @@ pub(crate) struct Debug {
     threshold: Cell<DebugLevel>,
 }
 
-impl Debug {
-    /// Whether anybody is told of messages.
-    pub(crate) fn has_sink(&self) -> bool {
-        self.threshold.get() > DebugLevel::Fatal && self.sink.borrow().is_some()
-    }
-}
-
 impl ContextRef {
     /// Sets where messages go, and the threshold to [`DebugLevel::Warning`]. The sink is called inside whatever it is told of,
     /// and may do anything. It stays over [`re_initialise`](Self::re_initialise).
