@@ -12,6 +12,7 @@ use crate::children::{ChildRef, Children};
 use crate::error::LoopError;
 use crate::fd::FdRef;
 use crate::fd_table::FdTable;
+use crate::fifo::Fifo;
 use crate::future::Tasks;
 use crate::list::List;
 use crate::location::Location;
@@ -63,10 +64,11 @@ struct Inner {
     location: Location,
     /// What it was made with, for a new beginning.
     builder: Builder,
+    freed: Cell<bool>,
     /// `None` once freed.
     fds: RefCell<Option<FdTable>>,
     timers: RefCell<TimerQueue<TimerRef>>,
-    immediates: RefCell<List<Scheduled>>,
+    immediates: RefCell<Fifo<Scheduled>>,
     signals: Signals,
     /// The virtual clock of a simulated context.
     clock: OnceCell<Rc<SimClock>>,
@@ -111,9 +113,10 @@ impl Context {
         Context(ContextRef(Rc::new(Inner {
             location: Location::caller(),
             builder,
+            freed: Cell::new(false),
             fds: RefCell::new(Some(fds)),
             timers: RefCell::new(TimerQueue::new()),
-            immediates: RefCell::new(List::new()),
+            immediates: RefCell::new(Fifo::new()),
             signals: Signals::default(),
             clock: clock.map_or_else(OnceCell::new, OnceCell::from),
             kept: Children::new(None),
@@ -263,7 +266,7 @@ impl ContextRef {
     /// Whether the owner is gone.
     #[must_use]
     pub fn is_freed(&self) -> bool {
-        self.0.fds.try_borrow().is_ok_and(|fds| fds.is_none())
+        self.0.freed.get()
     }
 
     /// The callbacks that are told of its points and events.
@@ -287,11 +290,12 @@ impl ContextRef {
         // Replaced first: a context that goes is freed before any user code runs, and what that code adds to one that
         // begins anew is new.
         let goes = new_fds.is_none();
+        inner.freed.set(goes);
         let fds = inner.fds.replace(new_fds);
         if let (true, Some(fds)) = (goes, &fds) {
             fds.leave_outer_for_good();
         }
-        let mut immediates = inner.immediates.replace(List::new());
+        let mut immediates = inner.immediates.replace(Fifo::new());
         let mut timers = inner.timers.replace(TimerQueue::new());
         let signals = inner.signals.take();
         let threads = inner.threads.close(self);
@@ -299,7 +303,7 @@ impl ContextRef {
         inner.tasks.forget_all();
         let fd_events: Vec<FdRef> = fds.iter().flat_map(FdTable::events).collect();
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
-        immediates.iter().for_each(|(_key, scheduled)| scheduled.unlink());
+        immediates.iter().for_each(Scheduled::unlink);
         timers.values().for_each(TimerRef::unlink);
         for fde in &fd_events {
             fde.set_place(None);
@@ -329,11 +333,17 @@ impl ContextRef {
 
     /// In the child of a fork the same events go on, with a kernel object of their own; the parent's is not touched, and what
     /// it has reported is its own. Handles of other threads are dead here (LOOP-9). Costs no system call.
+    #[inline]
     pub(crate) fn notice_fork(&self) {
         let process = fork::generation();
-        if self.0.process.replace(process) == process {
-            return;
+        if self.0.process.get() != process {
+            self.0.process.set(process);
+            self.go_on_in_child();
         }
+    }
+
+    #[cold]
+    fn go_on_in_child(&self) {
         if let Some(fds) = self.0.fds.borrow_mut().as_mut() {
             fds.rebuild();
         }
@@ -384,7 +394,7 @@ impl ContextRef {
         &self.0.timers
     }
 
-    pub(crate) fn immediates(&self) -> &RefCell<List<Scheduled>> {
+    pub(crate) fn immediates(&self) -> &RefCell<Fifo<Scheduled>> {
         &self.0.immediates
     }
 

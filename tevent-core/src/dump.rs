@@ -173,7 +173,7 @@ impl Owners {
         for se in ev.signals().events() {
             events.push(dumped(Traced::Signal(&se), None, true, self.of(se.home_link())));
         }
-        for (_key, scheduled) in ev.immediates().borrow().iter() {
+        for scheduled in ev.immediates().borrow().iter() {
             events.push(match scheduled {
                 Scheduled::Immediate(im, _once) => {
                     dumped(Traced::Immediate(im), None, true, self.of(im.home_link()))

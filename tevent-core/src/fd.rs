@@ -14,8 +14,8 @@ use crate::fd_slot::Place;
 use crate::fd_source::{AddFdError, FdSource, Hold};
 use crate::fd_table::FdTable;
 use crate::panics::Panics;
-use crate::slot::Slot;
 use crate::stack::{bounded, bounded_drop};
+use crate::sys::slot::Slot;
 use crate::trace::{DebugLevel, EventTracePoint, Traced};
 
 /// Watches a file. Owns: dropping it ends the watch at once.
@@ -57,8 +57,6 @@ struct Inner<H: ?Sized> {
     close_fn: RefCell<Option<CloseFn>>,
     freed: Cell<bool>,
     standing: Cell<Standing>,
-    /// Its handler is not called again.
-    dismissed: Cell<bool>,
     handler: H,
 }
 
@@ -72,17 +70,17 @@ enum Standing {
 }
 
 trait Call {
-    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, fde: &FdRef, flags: FdFlags);
-    fn dismiss(&self, dismissed: &Cell<bool>);
+    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags);
+    fn dismiss(&self);
 }
 
 impl<F: Fn(&ContextRef, &FdRef, FdFlags) + 'static> Call for Slot<F> {
-    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, fde: &FdRef, flags: FdFlags) {
-        Slot::call(self, dismissed, |handler| handler(ev, fde, flags));
+    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags) {
+        Slot::call(self, |handler| handler(ev, fde, flags));
     }
 
-    fn dismiss(&self, dismissed: &Cell<bool>) {
-        Slot::dismiss(self, dismissed);
+    fn dismiss(&self) {
+        Slot::dismiss(self);
     }
 }
 
@@ -178,7 +176,6 @@ impl ContextRef {
             close_fn: RefCell::new(None),
             freed: Cell::new(false),
             standing: Cell::new(standing),
-            dismissed: Cell::new(false),
             handler: Slot::new(handler),
         })));
         let added = if number < 0 {
@@ -325,9 +322,9 @@ impl FdRef {
     /// Runs the handler for a readiness that the turn has picked.
     pub(crate) fn run(&self, ev: &ContextRef, flags: FdFlags) {
         if self.is_internal() {
-            self.0.handler.call(&self.0.dismissed, ev, self, flags);
+            self.0.handler.call(ev, self, flags);
         } else {
-            ev.handle(Traced::Fd(self), || self.0.handler.call(&self.0.dismissed, ev, self, flags));
+            ev.handle(Traced::Fd(self), || self.0.handler.call(ev, self, flags));
         }
     }
 
@@ -340,7 +337,7 @@ impl FdRef {
         if let Some(ctx) = ctx.filter(|_| self.0.standing.get() == Standing::Attached) {
             panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
         }
-        panics.catch(|| self.0.handler.dismiss(&self.0.dismissed));
+        panics.catch(|| self.0.handler.dismiss());
         panics.resume();
     }
 

@@ -2,18 +2,17 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::mem;
 use std::rc::Rc;
 
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
-use crate::list::Key;
+use crate::fifo::{Standing, Ticket};
 use crate::location::Location;
 use crate::look::look;
 use crate::panics::Panics;
 use crate::scheduled::Scheduled;
-use crate::slot::Slot;
 use crate::stack::bounded_drop;
+use crate::sys::slot::Slot;
 use crate::trace::{EventTracePoint, Traced};
 
 /// An event whose handler runs in a coming turn of the loop, before any timer or fd. Owns: dropping it
@@ -59,36 +58,40 @@ pub(crate) type Once = Box<dyn FnOnce(&ContextRef, &ImmediateRef)>;
 
 struct Inner<H: ?Sized> {
     base: EventBase,
-    /// The context it is scheduled on, until its handler has returned, and the place in its list.
-    attached: Cell<Option<(ContextRef, Key)>>,
-    /// Its handler is not called again.
-    freed: Cell<bool>,
+    /// The context it is scheduled on, until its handler has returned.
+    ev: Cell<Option<ContextRef>>,
+    /// Its place in the context's list, while it is `listed`.
+    ticket: Cell<Ticket>,
     /// Waits for its turn.
     listed: Cell<bool>,
     /// The turn has taken it off the list to run it, and it was not cancelled since.
     due: Cell<bool>,
-    /// Part of something else: it is not traced (TRACE-3).
-    internal: Cell<bool>,
+    /// Its handler is not called again.
+    freed: Cell<bool>,
+    traits: Cell<Traits>,
     handler: H,
 }
 
+#[derive(Clone, Copy)]
+struct Traits {
+    /// Part of something else: it is not traced (TRACE-3).
+    internal: bool,
+    /// Was made without a handler.
+    empty: bool,
+}
+
 trait Call {
-    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, im: &ImmediateRef);
-    fn dismiss(&self, dismissed: &Cell<bool>);
-    fn is_filled(&self) -> bool;
+    fn call(&self, ev: &ContextRef, im: &ImmediateRef);
+    fn dismiss(&self);
 }
 
 impl<F: Fn(&ContextRef, &ImmediateRef) + 'static> Call for Slot<F> {
-    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, im: &ImmediateRef) {
-        Slot::call(self, dismissed, |handler| handler(ev, im));
+    fn call(&self, ev: &ContextRef, im: &ImmediateRef) {
+        Slot::call(self, |handler| handler(ev, im));
     }
 
-    fn dismiss(&self, dismissed: &Cell<bool>) {
-        Slot::dismiss(self, dismissed);
-    }
-
-    fn is_filled(&self) -> bool {
-        Slot::is_filled(self)
+    fn dismiss(&self) {
+        Slot::dismiss(self);
     }
 }
 
@@ -102,7 +105,7 @@ impl Immediate {
     #[doc(alias = "tevent_immediate_handler_t")]
     #[track_caller]
     pub fn new(handler: impl Fn(&ContextRef, &ImmediateRef) + 'static) -> Self {
-        Immediate::build(Location::caller(), Slot::new(handler))
+        Immediate::build(Location::caller(), false, Slot::new(handler))
     }
 
     /// Makes an immediate without a handler, for [`schedule_with`](ImmediateRef::schedule_with).
@@ -117,22 +120,23 @@ impl Immediate {
     /// Keeps it out of [traces](crate::Trace), the [watchdog](ContextRef::set_watchdog) and [counts](crate::Stats): it is a part
     /// of something that is traced itself. For crates that bring events or requests of their own.
     pub fn untraced(self) -> Self {
-        self.0.0.internal.set(true);
+        self.0.0.traits.set(Traits { internal: true, ..self.0.0.traits.get() });
         self
     }
 
     pub(crate) fn empty_at(location: Location) -> Self {
-        Immediate::build(location, Slot::<fn(&ContextRef, &ImmediateRef)>::from_option(None))
+        Immediate::build(location, true, Slot::<fn(&ContextRef, &ImmediateRef)>::empty())
     }
 
-    fn build(location: Location, handler: impl Call + 'static) -> Self {
+    fn build(location: Location, empty: bool, handler: impl Call + 'static) -> Self {
         Immediate(ImmediateRef(Rc::new(Inner {
             base: EventBase::at(location),
-            attached: Cell::new(None),
-            freed: Cell::new(false),
+            ev: Cell::new(None),
+            ticket: Cell::new(Ticket::VOID),
             listed: Cell::new(false),
             due: Cell::new(false),
-            internal: Cell::new(false),
+            freed: Cell::new(false),
+            traits: Cell::new(Traits { internal: false, empty }),
             handler,
         })))
     }
@@ -141,10 +145,17 @@ impl Immediate {
 impl Drop for Immediate {
     fn drop(&mut self) {
         self.0.0.freed.set(true);
-        let mut panics = Panics::default();
-        panics.catch(|| self.0.leave());
-        panics.catch(|| self.0.0.handler.dismiss(&self.0.0.freed));
-        panics.resume();
+        // Also when whoever is told that it leaves panics.
+        let _at_last = Dismiss(&self.0);
+        self.0.leave();
+    }
+}
+
+struct Dismiss<'a>(&'a ImmediateRef);
+
+impl Drop for Dismiss<'_> {
+    fn drop(&mut self) {
+        self.0.0.handler.dismiss();
     }
 }
 
@@ -179,10 +190,10 @@ impl ImmediateRef {
     /// O(1).
     #[doc(alias = "tevent_schedule_immediate")]
     pub fn schedule(&self, ev: &ContextRef) {
-        if self.0.handler.is_filled() {
-            self.enlist(ev, None);
-        } else {
+        if self.0.traits.get().empty {
             self.reset();
+        } else {
+            self.enlist(ev, None);
         }
     }
 
@@ -240,18 +251,19 @@ impl ImmediateRef {
     }
 
     /// Runs the handler of an immediate that the turn has taken off the list.
+    #[inline]
     pub(crate) fn run(&self, ev: &ContextRef, once: Option<Once>) {
         // Before the handler: it may schedule the immediate again (IM-3).
         self.0.listed.set(false);
         self.0.due.set(true);
         let _after = LeaveUnlessListed(self);
         let call = || match once {
-            // Whoever was told that it runs now may have freed, cancelled or scheduled it.
-            once if !self.0.due.get() => bounded_drop(once),
-            Some(handler) => handler(ev, self),
-            None => self.0.handler.call(&self.0.freed, ev, self),
+            None if self.0.due.get() => self.0.handler.call(ev, self),
+            Some(handler) if self.0.due.get() => handler(ev, self),
+            // Whoever was told that it runs now has freed, cancelled or scheduled it.
+            once => bounded_drop(once),
         };
-        if self.0.internal.get() {
+        if self.0.traits.get().internal {
             call();
         } else {
             ev.handle(Traced::Immediate(self), call);
@@ -272,60 +284,67 @@ impl ImmediateRef {
     }
 
     fn enlist(&self, ev: &ContextRef, once: Option<Once>) {
-        let Err(once) = self.move_to_back(ev, once) else { return };
-        self.leave();
-        // It may have been inert all the time; and whoever was told that it has left may have freed it, or the context, or
-        // have scheduled it.
-        if self.0.freed.get() || ev.is_freed() || self.0.listed.get() {
-            bounded_drop(once);
-            return;
+        let stays = look(&self.0.ev, |on| on == ev) == Some(true) && !self.is_traced(ev);
+        if !stays {
+            self.leave();
+            // Whoever was told that it has left may have scheduled it.
+            if self.0.listed.get() {
+                return bounded_drop(once);
+            }
         }
-        let key = ev.immediates().borrow_mut().push_back(Scheduled::Immediate(self.clone(), once));
-        self.0.attached.set(Some((ev.clone(), key)));
-        self.0.listed.set(true);
+        // It, or the context, may have been freed just now, or long ago.
+        if self.0.freed.get() || ev.is_freed() {
+            return bounded_drop(once);
+        }
+        if !stays {
+            self.0.ev.set(Some(ev.clone()));
+        }
+        let listed = self.0.listed.replace(true);
+        self.0.due.set(false);
+        let mut immediates = ev.immediates().borrow_mut();
+        let old = if listed { immediates.remove(self.0.ticket.get()) } else { None };
+        self.0.ticket.set(immediates.push_back(Scheduled::Immediate(self.clone(), once)));
+        drop(immediates);
         ev.is_due_earlier();
         self.tell(ev, EventTracePoint::Attach);
-    }
-
-    /// The short way, for one that is on this list already and of which nobody has to be told. Otherwise what it was to be
-    /// scheduled with is given back.
-    fn move_to_back(&self, ev: &ContextRef, once: Option<Once>) -> Result<(), Option<Once>> {
-        if !self.0.listed.get() || ev.trace().is_on() {
-            return Err(once);
+        // Last, because what it was to be run with is the user's.
+        if let Some(Scheduled::Immediate(_im, Some(once))) = old {
+            bounded_drop(once);
         }
-        let on_this_list = |(on, key): &(ContextRef, Key)| (on == ev).then_some(*key);
-        let Some(key) = look(&self.0.attached, on_this_list).flatten() else { return Err(once) };
-        let old = {
-            let mut immediates = ev.immediates().borrow_mut();
-            immediates.move_to_back(key);
-            match immediates.get_mut(key) {
-                Some(Scheduled::Immediate(_im, place)) => mem::replace(place, once),
-                _ => once,
-            }
-        };
-        bounded_drop(old);
-        Ok(())
     }
 
     /// Off the list, and detached.
     fn leave(&self) {
-        let Some((ev, key)) = self.0.attached.take() else { return };
+        let Some(ev) = self.0.ev.take() else { return };
         self.0.due.set(false);
-        if !self.0.listed.take() {
-            self.tell(&ev, EventTracePoint::Detach);
+        let listed = if self.0.listed.take() {
+            ev.immediates().borrow_mut().remove(self.0.ticket.get())
+        } else {
+            None
+        };
+        if listed.is_none() && !self.is_traced(&ev) {
             return;
         }
-        let listed = ev.immediates().borrow_mut().remove(key);
         let mut panics = Panics::default();
         panics.catch(|| self.tell(&ev, EventTracePoint::Detach));
         panics.catch(|| bounded_drop(listed));
         panics.resume();
     }
 
+    fn is_traced(&self, ev: &ContextRef) -> bool {
+        ev.trace().is_on() && !self.0.traits.get().internal
+    }
+
     fn tell(&self, ev: &ContextRef, at: EventTracePoint) {
-        if !self.0.internal.get() {
+        if self.is_traced(ev) {
             ev.tell(Traced::Immediate(self), at);
         }
+    }
+}
+
+impl Standing for ImmediateRef {
+    fn moved(&self, to: Ticket) {
+        self.0.ticket.set(to);
     }
 }
 
@@ -333,11 +352,10 @@ impl ImmediateRef {
 struct LeaveUnlessListed<'a>(&'a ImmediateRef);
 
 impl Drop for LeaveUnlessListed<'_> {
+    #[inline]
     fn drop(&mut self) {
         if !self.0.0.listed.get() {
-            let mut panics = Panics::default();
-            panics.catch(|| self.0.leave());
-            panics.resume();
+            self.0.leave();
         }
     }
 }

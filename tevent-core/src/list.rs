@@ -86,10 +86,6 @@ impl<T> List<T> {
         self.node(key.index).filter(|node| node.generation == key.generation).map(|node| &node.value)
     }
 
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        self.node_mut(key.index).filter(|node| node.generation == key.generation).map(|node| &mut node.value)
-    }
-
     pub(crate) fn front(&self) -> Option<&T> {
         self.node(self.front).map(|node| &node.value)
     }

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use crate::context::ContextRef;
+use crate::fifo::{Standing, Ticket};
 use crate::immediate::{ImmediateRef, Once};
 use crate::req::Known;
 
@@ -27,7 +28,7 @@ impl Scheduled {
     pub(crate) fn unlink(&self) {
         match self {
             Scheduled::Immediate(im, _once) => im.unlink(),
-            Scheduled::Posted(req) => req.forget_post(),
+            Scheduled::Posted(req) => req.set_post(None),
         }
     }
 
@@ -35,6 +36,15 @@ impl Scheduled {
     pub(crate) fn abandon(self) {
         if let Scheduled::Immediate(im, once) = self {
             im.abandon(once);
+        }
+    }
+}
+
+impl Standing for Scheduled {
+    fn moved(&self, to: Ticket) {
+        match self {
+            Scheduled::Immediate(im, _once) => im.moved(to),
+            Scheduled::Posted(req) => req.set_post(Some(to)),
         }
     }
 }

@@ -88,7 +88,14 @@ impl ContextRef {
 
 impl Threads {
     /// What other threads have scheduled joins the immediates, at their tail (LOOP-1).
+    #[inline]
     pub(crate) fn move_to_immediates(&self, ev: &ContextRef) {
+        if self.are_waiting() {
+            self.move_each(ev);
+        }
+    }
+
+    fn move_each(&self, ev: &ContextRef) {
         if let Some(listening) = &*self.listening.borrow()
             && listening.shared.handover.is_waiting()
         {
@@ -141,7 +148,11 @@ impl Threads {
     }
 
     /// Drops what was the parent's. What the parent's threads have scheduled goes with the last handle.
+    #[inline]
     pub(crate) fn bury(&self) {
+        if self.parents.borrow().is_empty() {
+            return;
+        }
         let parents = self.parents.take();
         drop_each(parents);
     }

@@ -9,7 +9,7 @@ use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::look::look;
 use crate::panics::Panics;
-use crate::slot::Slot;
+use crate::sys::slot::Slot;
 use crate::timer_queue::{Due, TimerKey};
 use crate::trace::{EventTracePoint, Traced};
 
@@ -98,23 +98,21 @@ struct Inner<H: ?Sized> {
     internal: bool,
     /// How many calls of the handler stand on the stack: more than one by nesting.
     running: Cell<u32>,
-    /// Its handler is not called again.
-    dismissed: Cell<bool>,
     handler: H,
 }
 
 trait Call {
-    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, te: &TimerRef, now: Option<Instant>);
-    fn dismiss(&self, dismissed: &Cell<bool>);
+    fn call(&self, ev: &ContextRef, te: &TimerRef, now: Option<Instant>);
+    fn dismiss(&self);
 }
 
 impl<F: Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static> Call for Slot<F> {
-    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, te: &TimerRef, now: Option<Instant>) {
-        Slot::call(self, dismissed, |handler| handler(ev, te, now));
+    fn call(&self, ev: &ContextRef, te: &TimerRef, now: Option<Instant>) {
+        Slot::call(self, |handler| handler(ev, te, now));
     }
 
-    fn dismiss(&self, dismissed: &Cell<bool>) {
-        Slot::dismiss(self, dismissed);
+    fn dismiss(&self) {
+        Slot::dismiss(self);
     }
 }
 
@@ -183,12 +181,11 @@ impl ContextRef {
             attached: Cell::new(false),
             internal,
             running: Cell::new(0),
-            dismissed: Cell::new(false),
             handler: Slot::new(handler),
         }));
         let te = Timer(te);
         if self.is_freed() {
-            te.0.0.handler.dismiss(&te.0.0.dismissed);
+            te.0.0.handler.dismiss();
         } else {
             te.0.0.ctx.set(Some(self.clone()));
             te.update(when);
@@ -288,9 +285,9 @@ impl TimerRef {
         self.0.running.set(self.0.running.get() + 1);
         let _after = SpendUnlessRearmed(self);
         if self.0.internal {
-            self.0.handler.call(&self.0.dismissed, ev, self, now);
+            self.0.handler.call(ev, self, now);
         } else {
-            ev.handle(Traced::Timer(self), || self.0.handler.call(&self.0.dismissed, ev, self, now));
+            ev.handle(Traced::Timer(self), || self.0.handler.call(ev, self, now));
         }
     }
 
@@ -316,7 +313,7 @@ impl TimerRef {
             }
             panics.catch(|| self.tell_detached(&ev));
         }
-        panics.catch(|| self.0.handler.dismiss(&self.0.dismissed));
+        panics.catch(|| self.0.handler.dismiss());
         panics.resume();
     }
 }

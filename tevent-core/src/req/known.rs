@@ -7,6 +7,7 @@ use super::{Inner, ReqRef, ReqState};
 use crate::call_flow;
 use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
+use crate::fifo::Ticket;
 use crate::list::Key;
 use crate::location::Location;
 use crate::look::look;
@@ -24,8 +25,8 @@ pub(crate) trait Known {
     fn end_time(&self) -> Option<TimerRef>;
     /// Calls its callback, which was posted.
     fn call_posted(self: Rc<Self>);
-    /// What was posted has left the immediates.
-    fn forget_post(&self);
+    /// What was posted has another place among the immediates, or has left them.
+    fn set_post(&self, place: Option<Ticket>);
     /// How it stands, or stood when it finished, and the error code.
     fn outcome(&self) -> (ReqState, u64);
     /// Where it finished.
@@ -72,8 +73,8 @@ impl<S: 'static> Known for Inner<S> {
         ReqRef(self).call_posted();
     }
 
-    fn forget_post(&self) {
-        self.posted.set(None);
+    fn set_post(&self, place: Option<Ticket>) {
+        self.posted.set(place);
     }
 
     fn outcome(&self) -> (ReqState, u64) {

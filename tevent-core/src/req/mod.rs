@@ -20,7 +20,7 @@ use std::rc::Rc;
 use crate::call_flow::{self, CallFlowEvent};
 use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
-use crate::list::Key;
+use crate::fifo::Ticket;
 use crate::location::Location;
 use callback::Shared;
 use cell::StateCell;
@@ -103,7 +103,7 @@ struct Inner<S: 'static> {
     /// The context that this request was last told of; while its callback is posted, the one that it is posted on.
     ev: Cell<Option<Acquaintance>>,
     /// Its place among the immediates of that context, while its callback is posted.
-    posted: Cell<Option<Key>>,
+    posted: Cell<Option<Ticket>>,
     /// What goes with the state, at `received`: events and sub-requests.
     of_state: OnceCell<Rc<Children>>,
     callback: Cell<Option<Shared<S>>>,

@@ -6,7 +6,7 @@ mod info;
 mod pending;
 mod ring;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -16,7 +16,7 @@ use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::list::Key;
 use crate::panics::Panics;
-use crate::slot::Slot;
+use crate::sys::slot::Slot;
 use crate::trace::{EventTracePoint, Traced};
 
 pub use flags::SignalFlags;
@@ -46,23 +46,21 @@ struct Inner<H: ?Sized> {
     flags: SignalFlags,
     /// `None` once it is freed, or its context is gone.
     listed: RefCell<Option<(ContextRef, Key)>>,
-    /// Its handler is not called again.
-    dismissed: Cell<bool>,
     handler: H,
 }
 
 trait Call {
-    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery);
-    fn dismiss(&self, dismissed: &Cell<bool>);
+    fn call(&self, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery);
+    fn dismiss(&self);
 }
 
 impl<F: Fn(&ContextRef, &SignalRef, SignalDelivery) + 'static> Call for Slot<F> {
-    fn call(&self, dismissed: &Cell<bool>, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery) {
-        Slot::call(self, dismissed, |handler| handler(ev, se, delivery));
+    fn call(&self, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery) {
+        Slot::call(self, |handler| handler(ev, se, delivery));
     }
 
-    fn dismiss(&self, dismissed: &Cell<bool>) {
-        Slot::dismiss(self, dismissed);
+    fn dismiss(&self) {
+        Slot::dismiss(self);
     }
 }
 
@@ -152,7 +150,6 @@ impl ContextRef {
             signal,
             flags,
             listed: RefCell::new(None),
-            dismissed: Cell::new(false),
             handler: Slot::new(handler),
         })));
         let added = if self.is_freed() {
@@ -207,7 +204,7 @@ impl SignalRef {
             return false;
         }
         let _after = EndIfOneShot(self);
-        ev.handle(Traced::Signal(self), || self.0.handler.call(&self.0.dismissed, ev, self, delivery));
+        ev.handle(Traced::Signal(self), || self.0.handler.call(ev, self, delivery));
         true
     }
 
@@ -226,7 +223,7 @@ impl SignalRef {
         if let Some((ev, _key)) = listed {
             panics.catch(|| ev.tell(Traced::Signal(self), EventTracePoint::Detach));
         }
-        panics.catch(|| self.0.handler.dismiss(&self.0.dismissed));
+        panics.catch(|| self.0.handler.dismiss());
         panics.resume();
     }
 }

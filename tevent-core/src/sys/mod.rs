@@ -1,4 +1,5 @@
-//! The only unsafe code: system calls that no dependency offers in a safe form, a value for one thread, a place in one word.
+//! The only unsafe code: system calls that no dependency offers in a safe form, a value for one
+//! thread, a place in one word, a handler inside its event.
 
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
@@ -9,6 +10,7 @@ pub(crate) mod own_thread;
 pub(crate) mod place;
 pub(crate) mod poll;
 pub(crate) mod sigaction;
+pub(crate) mod slot;
 
 use std::time::Duration;
 
