@@ -65,6 +65,8 @@ struct Inner {
     /// What it was made with, for a new beginning.
     builder: Builder,
     freed: Cell<bool>,
+    /// Something may stand before the immediates. See [`is_quiet`](ContextRef::is_quiet).
+    stirred: Cell<bool>,
     /// `None` once freed.
     fds: RefCell<Option<FdTable>>,
     timers: RefCell<TimerQueue<TimerRef>>,
@@ -114,6 +116,7 @@ impl Context {
             location: Location::caller(),
             builder,
             freed: Cell::new(false),
+            stirred: Cell::new(false),
             fds: RefCell::new(Some(fds)),
             timers: RefCell::new(TimerQueue::new()),
             immediates: RefCell::new(Fifo::new()),
@@ -291,6 +294,7 @@ impl ContextRef {
         // begins anew is new.
         let goes = new_fds.is_none();
         inner.freed.set(goes);
+        self.stir();
         let fds = inner.fds.replace(new_fds);
         if let (true, Some(fds)) = (goes, &fds) {
             fds.leave_outer_for_good();
@@ -344,11 +348,36 @@ impl ContextRef {
 
     #[cold]
     fn go_on_in_child(&self) {
+        self.stir();
         if let Some(fds) = self.0.fds.borrow_mut().as_mut() {
             fds.rebuild();
         }
         self.0.threads.abandon();
         self.0.signals.settle();
+    }
+
+    /// Whether nothing stands before the immediates (LOOP-1), and nobody is told of the turn.
+    ///
+    /// What comes to stand there by this thread's doing [stirs](Self::stir) the context; a turn that finds nothing there
+    /// [settles](Self::settle) it. Signals, other threads and forks are looked at each time.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        let inner = &*self.0;
+        !inner.stirred.get()
+            && !inner.trace.is_on()
+            && inner.process.get() == fork::generation()
+            && !inner.signals.have_arrived()
+            && !inner.threads.have_handed_over()
+    }
+
+    pub(crate) fn stir(&self) {
+        self.0.stirred.set(true);
+    }
+
+    pub(crate) fn settle(&self) {
+        let inner = &*self.0;
+        let stirred = inner.signals.are_left() || inner.threads.are_waiting() || !inner.tasks.is_empty();
+        inner.stirred.set(stirred);
     }
 
     pub(crate) fn counters(&self) -> &Counters {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::children::HomeLink;
 use crate::context::ContextRef;
 use crate::fd::FdRef;
+use crate::immediate::ImmediateRef;
 use crate::location::Location;
 use crate::req::{Known, ReqState};
 use crate::scheduled::Scheduled;
@@ -168,6 +169,10 @@ impl Owners {
         }
     }
 
+    fn scheduled(&self, im: &ImmediateRef) -> DumpedEvent {
+        dumped(Traced::Immediate(im), None, true, self.of(im.home_link()))
+    }
+
     fn events(&self, ev: &ContextRef) -> Vec<DumpedEvent> {
         let mut events = Vec::new();
         for se in ev.signals().events() {
@@ -175,15 +180,14 @@ impl Owners {
         }
         for scheduled in ev.immediates().borrow().iter() {
             events.push(match scheduled {
-                Scheduled::Immediate(im, _once) => {
-                    dumped(Traced::Immediate(im), None, true, self.of(im.home_link()))
-                }
+                Scheduled::Immediate(im) => self.scheduled(im),
+                Scheduled::Once(once) => self.scheduled(once.im()),
                 Scheduled::Posted(req) => self.posted(&**req),
             });
         }
         // Woken futures, which join them when a turn begins.
         for im in ev.tasks().waiting().iter().filter(|im| !im.is_scheduled()) {
-            events.push(dumped(Traced::Immediate(im), None, true, self.of(im.home_link())));
+            events.push(self.scheduled(im));
         }
         let now = ev.now();
         let mut timers: Vec<TimerRef> = ev.timers().borrow().values().cloned().collect();

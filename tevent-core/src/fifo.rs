@@ -1,12 +1,10 @@
 //! First in, first out, but one can leave from the middle: what waits for its turn among the immediates.
 //!
-//! A plain data structure. Who leaves from the middle leaves a gap, over which the front goes on; when there are more gaps
-//! than values they close up. So each operation is O(1), gaps counted to those who made them, and none allocates once the room
-//! has grown to its working size.
+//! A plain data structure: a ring whose places are numbered on and on. Who leaves from the middle leaves a gap, over which the
+//! front goes on; when there are more gaps than values they close up. So each operation is O(1), a gap's share counted to who
+//! made it, and none allocates once the ring has grown to its working size.
 
-use std::collections::VecDeque;
-
-/// The place of one value, which knows it by [`Standing::moved`]. It is void when the value has left.
+/// The place of one value, which is told of it by [`Standing::moved`]. It is void when the value has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(u32);
 
@@ -23,90 +21,133 @@ pub(crate) trait Standing {
 
 #[derive(Debug)]
 pub(crate) struct Fifo<T> {
-    places: VecDeque<Option<T>>,
-    /// The ticket of the first place. It wraps around.
+    /// None, or a power of two of places. The place with number n is at n modulo that.
+    ring: Vec<Option<T>>,
+    /// The number of the first place, which is never a gap, and of the one after the last. They wrap around.
     front: u32,
-    gaps: usize,
+    back: u32,
+    gaps: u32,
 }
 
-/// So many gaps do not matter.
-const FEW: usize = 64;
+/// So many gaps do not matter, and so many places there are at least.
+const FEW: u32 = 64;
 
 impl<T: Standing> Fifo<T> {
     pub(crate) const fn new() -> Self {
-        Fifo { places: VecDeque::new(), front: 0, gaps: 0 }
+        Fifo { ring: Vec::new(), front: 0, back: 0, gaps: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len() - self.gaps
+        (self.places() - self.gaps) as usize
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        // The first place is never a gap.
-        self.places.is_empty()
+        self.front == self.back
     }
 
     /// # Panics
-    /// When there are more than 2³² at a time.
+    /// When there are more than 2³¹ at a time.
     #[inline]
     pub(crate) fn push_back(&mut self, value: T) -> Ticket {
-        let ticket = self.ticket(self.places.len());
-        self.places.push_back(Some(value));
+        if self.places() as usize == self.ring.len() {
+            self.grow();
+        }
+        let ticket = Ticket(self.back);
+        let place = self.at(ticket.0);
+        self.ring[place] = Some(value);
+        self.back = self.back.wrapping_add(1);
         ticket
     }
 
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
-        let first = self.places.pop_front()?;
+        if self.is_empty() {
+            return None;
+        }
+        let place = self.at(self.front);
         self.front = self.front.wrapping_add(1);
         if self.gaps > 0 {
-            self.close_gaps();
+            return self.pop_and_close_gaps(place);
         }
+        self.ring[place].take()
+    }
+
+    #[cold]
+    fn pop_and_close_gaps(&mut self, place: usize) -> Option<T> {
+        let first = self.ring[place].take();
+        self.close_gaps();
         first
     }
 
     /// Takes out the value that was given that ticket and has not left since.
     pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<T> {
-        let place = self.places.get_mut(self.index(ticket))?;
-        let left = place.take();
-        self.gaps += usize::from(left.is_some());
+        let place = self.at(ticket.0);
+        let left = self.ring.get_mut(place)?.take()?;
+        self.gaps += 1;
         self.close_gaps();
-        left
+        Some(left)
     }
 
     /// From front to back.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.places.iter().flatten()
+        let numbers = (0..self.places()).map(|n| self.front.wrapping_add(n));
+        numbers.filter_map(|number| self.ring[self.at(number)].as_ref())
     }
 
-    fn ticket(&self, index: usize) -> Ticket {
-        let index = u32::try_from(index).expect("more values at a time than a ticket can tell apart");
-        Ticket(self.front.wrapping_add(index))
+    /// Gaps are counted too.
+    fn places(&self) -> u32 {
+        self.back.wrapping_sub(self.front)
     }
 
-    fn index(&self, ticket: Ticket) -> usize {
-        ticket.0.wrapping_sub(self.front) as usize
+    /// Where in the ring the place with that number is.
+    fn at(&self, number: u32) -> usize {
+        number as usize & self.ring.len().wrapping_sub(1)
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let room = self.ring.len().max(FEW as usize / 2) * 2;
+        assert!(u32::try_from(room).is_ok(), "more values at a time than a ticket can tell apart");
+        let old = std::mem::replace(&mut self.ring, std::iter::repeat_with(|| None).take(room).collect());
+        // They are all taken, so the one at the front's place is the first.
+        let first = self.front as usize & old.len().wrapping_sub(1);
+        let mut values = old;
+        values.rotate_left(first);
+        for (number, value) in (0..).zip(values) {
+            let place = self.at(self.front.wrapping_add(number));
+            self.ring[place] = value;
+        }
     }
 
     /// Neither end is a gap; and all close up when they outnumber what stands between them.
     fn close_gaps(&mut self) {
-        while let Some(None) = self.places.back() {
-            self.places.pop_back();
+        while self.gaps > 0 && self.ring[self.at(self.back.wrapping_sub(1))].is_none() {
+            self.back = self.back.wrapping_sub(1);
             self.gaps -= 1;
         }
-        while let Some(None) = self.places.front() {
-            self.places.pop_front();
+        while self.gaps > 0 && self.ring[self.at(self.front)].is_none() {
             self.front = self.front.wrapping_add(1);
             self.gaps -= 1;
         }
-        if self.gaps > self.len() + FEW {
-            self.places.retain(Option::is_some);
-            self.gaps = 0;
-            for (index, value) in self.places.iter().flatten().enumerate() {
-                value.moved(self.ticket(index));
+        if self.gaps > self.places() / 2 + FEW {
+            self.close_up();
+        }
+    }
+
+    fn close_up(&mut self) {
+        let mut to = self.front;
+        for number in (0..self.places()).map(|n| self.front.wrapping_add(n)) {
+            let place = self.at(number);
+            if let Some(value) = self.ring[place].take() {
+                value.moved(Ticket(to));
+                let place = self.at(to);
+                self.ring[place] = Some(value);
+                to = to.wrapping_add(1);
             }
         }
+        self.back = to;
+        self.gaps = 0;
     }
 }
 
@@ -129,8 +170,8 @@ mod tests {
     #[test]
     fn agrees_with_a_vector_when_left_at_both_ends_and_from_the_middle() {
         let mut fifo = Fifo::new();
-        // Tickets wrap around in the middle of it.
-        fifo.front = u32::MAX - 1_000;
+        // Numbers wrap around in the middle of it.
+        (fifo.front, fifo.back) = (u32::MAX - 3_000, u32::MAX - 3_000);
         let mut model: Vec<Value> = Vec::new();
         let mut seed = 1_u64;
         for step in 0..50_000_u64 {
@@ -150,14 +191,16 @@ mod tests {
                 }
             }
             assert_eq!((fifo.len(), fifo.is_empty()), (model.len(), model.is_empty()));
-            assert!(fifo.places.len() <= 2 * model.len() + FEW + 1, "gaps are bounded");
+            assert!(fifo.places() as usize <= 2 * (model.len() + FEW as usize) + 1, "gaps are bounded");
+            let front = fifo.iter().next().map(|value| value.0);
+            assert_eq!(front, model.first().map(|value| value.0), "no gap is in front");
         }
-        let numbers = |values: &mut dyn Iterator<Item = &Value>| values.map(|v| v.0).collect::<Vec<_>>();
-        assert_eq!(numbers(&mut fifo.iter()), numbers(&mut model.iter()));
+        assert!(fifo.front < u32::MAX - 3_000, "it has wrapped around");
+        assert!(fifo.iter().map(|value| value.0).eq(model.iter().map(|value| value.0)));
     }
 
     fn push(fifo: &mut Fifo<Value>, model: &mut Vec<Value>, number: u64) {
-        let value: Value = Rc::new((number, Cell::new(Ticket(0))));
+        let value: Value = Rc::new((number, Cell::new(Ticket::VOID)));
         value.1.set(fifo.push_back(Rc::clone(&value)));
         model.push(value);
     }

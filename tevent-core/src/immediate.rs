@@ -54,8 +54,6 @@ pub struct ImmediateRef(Rc<Inner<dyn Call>>);
 
 event_ref!(Immediate, ImmediateRef, "tevent_immediate_set_tag", "tevent_immediate_get_tag");
 
-pub(crate) type Once = Box<dyn FnOnce(&ContextRef, &ImmediateRef)>;
-
 struct Inner<H: ?Sized> {
     base: EventBase,
     /// The context it is scheduled on, until its handler has returned.
@@ -189,11 +187,12 @@ impl ImmediateRef {
     /// # Complexity
     /// O(1).
     #[doc(alias = "tevent_schedule_immediate")]
+    #[inline]
     pub fn schedule(&self, ev: &ContextRef) {
         if self.0.traits.get().empty {
             self.reset();
-        } else {
-            self.enlist(ev, None);
+        } else if self.stays_on(ev) || self.comes_to(ev) {
+            self.stand(ev, Scheduled::Immediate(self.clone()));
         }
     }
 
@@ -220,7 +219,11 @@ impl ImmediateRef {
     /// ```
     #[doc(alias = "tevent_schedule_immediate")]
     pub fn schedule_with(&self, ev: &ContextRef, handler: impl FnOnce(&ContextRef, &ImmediateRef) + 'static) {
-        self.enlist(ev, Some(Box::new(handler)));
+        if self.stays_on(ev) || self.comes_to(ev) {
+            self.stand(ev, Scheduled::Once(Box::new(Given { im: self.clone(), handler })));
+        } else {
+            bounded_drop(handler);
+        }
     }
 
     /// Cancels: the immediate is not scheduled any more; it can be scheduled again. Inside its own handler
@@ -252,21 +255,25 @@ impl ImmediateRef {
 
     /// Runs the handler of an immediate that the turn has taken off the list.
     #[inline]
-    pub(crate) fn run(&self, ev: &ContextRef, once: Option<Once>) {
+    pub(crate) fn run(&self, ev: &ContextRef) {
+        self.run_as(ev, |due| {
+            if due {
+                self.0.handler.call(ev, self);
+            }
+        });
+    }
+
+    /// `call` is told whether it is still to run: whoever was told that it runs now may have freed, cancelled or scheduled it.
+    #[inline]
+    fn run_as(&self, ev: &ContextRef, call: impl FnOnce(bool)) {
         // Before the handler: it may schedule the immediate again (IM-3).
         self.0.listed.set(false);
         self.0.due.set(true);
         let _after = LeaveUnlessListed(self);
-        let call = || match once {
-            None if self.0.due.get() => self.0.handler.call(ev, self),
-            Some(handler) if self.0.due.get() => handler(ev, self),
-            // Whoever was told that it runs now has freed, cancelled or scheduled it.
-            once => bounded_drop(once),
-        };
         if self.0.traits.get().internal {
-            call();
+            call(true);
         } else {
-            ev.handle(Traced::Immediate(self), call);
+            ev.handle(Traced::Immediate(self), || call(self.0.due.get()));
         }
     }
 
@@ -275,59 +282,60 @@ impl ImmediateRef {
         self.0.listed.set(false);
     }
 
-    /// Its context has gone.
-    pub(crate) fn abandon(&self, once: Option<Once>) {
-        let mut panics = Panics::default();
-        panics.catch(|| self.leave());
-        panics.catch(|| bounded_drop(once));
-        panics.resume();
+    /// Whether it belongs to that context already, and nobody has to be told of it.
+    #[inline]
+    fn stays_on(&self, ev: &ContextRef) -> bool {
+        look(&self.0.ev, |on| on == ev) == Some(true) && !ev.is_freed() && !self.is_traced(ev)
     }
 
-    fn enlist(&self, ev: &ContextRef, once: Option<Once>) {
-        let stays = look(&self.0.ev, |on| on == ev) == Some(true) && !self.is_traced(ev);
-        if !stays {
-            self.leave();
-            // Whoever was told that it has left may have scheduled it.
-            if self.0.listed.get() {
-                return bounded_drop(once);
-            }
-        }
-        // It, or the context, may have been freed just now, or long ago.
-        if self.0.freed.get() || ev.is_freed() {
-            return bounded_drop(once);
-        }
-        if !stays {
+    /// Leaves where it was. False if it is not to be scheduled: it, or the context, may have been freed just now, or long ago;
+    /// and whoever was told that it has left may have scheduled it.
+    fn comes_to(&self, ev: &ContextRef) -> bool {
+        self.leave();
+        let comes = !self.0.freed.get() && !ev.is_freed() && !self.0.listed.get();
+        if comes {
             self.0.ev.set(Some(ev.clone()));
         }
-        let listed = self.0.listed.replace(true);
-        self.0.due.set(false);
-        let mut immediates = ev.immediates().borrow_mut();
-        let old = if listed { immediates.remove(self.0.ticket.get()) } else { None };
-        self.0.ticket.set(immediates.push_back(Scheduled::Immediate(self.clone(), once)));
-        drop(immediates);
+        comes
+    }
+
+    /// Takes the last place.
+    #[inline]
+    fn stand(&self, ev: &ContextRef, what: Scheduled) {
+        let im = &*self.0;
+        let old = if im.listed.replace(true) { self.give_up_place(ev) } else { None };
+        im.due.set(false);
+        im.ticket.set(ev.immediates().borrow_mut().push_back(what));
         ev.is_due_earlier();
         self.tell(ev, EventTracePoint::Attach);
-        // Last, because what it was to be run with is the user's.
-        if let Some(Scheduled::Immediate(_im, Some(once))) = old {
-            bounded_drop(once);
+        if let Some(old) = old {
+            old.discard();
         }
+    }
+
+    #[inline(never)]
+    fn give_up_place(&self, ev: &ContextRef) -> Option<Scheduled> {
+        ev.immediates().borrow_mut().remove(self.0.ticket.get())
     }
 
     /// Off the list, and detached.
-    fn leave(&self) {
-        let Some(ev) = self.0.ev.take() else { return };
-        self.0.due.set(false);
-        let listed = if self.0.listed.take() {
-            ev.immediates().borrow_mut().remove(self.0.ticket.get())
-        } else {
-            None
-        };
-        if listed.is_none() && !self.is_traced(&ev) {
-            return;
+    pub(crate) fn leave(&self) {
+        if let Some(ev) = self.0.ev.take() {
+            self.leave_from(&ev);
         }
+    }
+
+    fn leave_from(&self, ev: &ContextRef) {
+        self.0.due.set(false);
+        let listed = if self.0.listed.take() { self.give_up_place(ev) } else { None };
+        // It is discarded also when whoever is told panics.
         let mut panics = Panics::default();
-        panics.catch(|| self.tell(&ev, EventTracePoint::Detach));
-        panics.catch(|| bounded_drop(listed));
+        if self.is_traced(ev) {
+            panics.catch(|| self.tell(ev, EventTracePoint::Detach));
+        }
+        if let Some(listed) = listed {
+            panics.catch(|| listed.discard());
+        }
         panics.resume();
     }
 
@@ -339,6 +347,28 @@ impl ImmediateRef {
         if self.is_traced(ev) {
             ev.tell(Traced::Immediate(self), at);
         }
+    }
+}
+
+/// What an immediate was scheduled with, for one time (IM-2).
+pub(crate) trait Once {
+    fn im(&self) -> &ImmediateRef;
+    fn run(self: Box<Self>, ev: &ContextRef);
+}
+
+struct Given<F> {
+    im: ImmediateRef,
+    handler: F,
+}
+
+impl<F: FnOnce(&ContextRef, &ImmediateRef) + 'static> Once for Given<F> {
+    fn im(&self) -> &ImmediateRef {
+        &self.im
+    }
+
+    fn run(self: Box<Self>, ev: &ContextRef) {
+        let Given { im, handler } = *self;
+        im.run_as(ev, |due| if due { handler(ev, &im) } else { bounded_drop(handler) });
     }
 }
 

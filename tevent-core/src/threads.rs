@@ -88,14 +88,11 @@ impl ContextRef {
 
 impl Threads {
     /// What other threads have scheduled joins the immediates, at their tail (LOOP-1).
-    #[inline]
     pub(crate) fn move_to_immediates(&self, ev: &ContextRef) {
-        if self.are_waiting() {
-            self.move_each(ev);
+        if !self.are_waiting() {
+            return;
         }
-    }
-
-    fn move_each(&self, ev: &ContextRef) {
+        ev.stir();
         if let Some(listening) = &*self.listening.borrow()
             && listening.shared.handover.is_waiting()
         {
@@ -127,9 +124,14 @@ impl Threads {
 
     /// Whether something was scheduled that has not joined the immediates.
     pub(crate) fn are_waiting(&self) -> bool {
+        !self.taken.borrow().is_empty() || self.have_handed_over()
+    }
+
+    /// Whether another thread has scheduled something since the last look.
+    #[inline]
+    pub(crate) fn have_handed_over(&self) -> bool {
         let listening = self.listening.borrow();
-        !self.taken.borrow().is_empty()
-            || listening.as_ref().is_some_and(|listening| listening.shared.handover.is_waiting())
+        listening.as_ref().is_some_and(|listening| listening.shared.handover.is_waiting())
     }
 
     /// From how many handles and closures something may still come that the loop waits for.
@@ -148,7 +150,6 @@ impl Threads {
     }
 
     /// Drops what was the parent's. What the parent's threads have scheduled goes with the last handle.
-    #[inline]
     pub(crate) fn bury(&self) {
         if self.parents.borrow().is_empty() {
             return;

@@ -122,7 +122,7 @@ impl<T: 'static> Req<FutureState<T>> {
             }
         };
         let poll = req.add_immediate(poll);
-        let key = ev.tasks().add(poll.clone());
+        let key = ev.tasks().add(ev, poll.clone());
         let wakes = Wakes::new(TaskWaker::new(key, Arc::clone(ev.tasks().woken()), afar));
         let task = Rc::new(Task {
             future: RefCell::new(Some(Box::pin(future))),

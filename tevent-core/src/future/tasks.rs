@@ -38,7 +38,8 @@ impl Default for Tasks {
 }
 
 impl Tasks {
-    pub(super) fn add(&self, poll: ImmediateRef) -> Key {
+    pub(super) fn add(&self, ev: &ContextRef, poll: ImmediateRef) -> Key {
+        ev.stir();
         self.polls.borrow_mut().push_back(poll)
     }
 
@@ -59,13 +60,16 @@ impl Tasks {
         self.waited.set(0);
     }
 
-    /// Whether a task was woken that has not joined the immediates.
-    #[inline]
-    pub(crate) fn are_woken(&self) -> bool {
-        !self.polls.borrow().is_empty() && self.is_any_woken()
+    /// Whether there is no task.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.polls.borrow().is_empty()
     }
 
-    fn is_any_woken(&self) -> bool {
+    /// Whether a task was woken that has not joined the immediates.
+    pub(crate) fn are_woken(&self) -> bool {
+        if self.is_empty() {
+            return false;
+        }
         let Some(woken) = self.woken.get() else { return false };
         let (mut woken, polls) = (woken.tasks.borrow_mut(), self.polls.borrow());
         // Those that have ended meanwhile are forgotten.

@@ -94,19 +94,14 @@ impl Signals {
 
     /// Runs the handlers of all signals that are pending, lower numbers first, each with its newest event first; says
     /// whether any ran (LOOP-1). What a handler raises itself runs in this turn only if its number is still to come.
-    #[inline]
     pub(crate) fn run_pending(&self, ev: &ContextRef) -> bool {
-        let nothing = self.due.borrow().is_empty() && self.seen.get() == arrivals::arrived();
-        !nothing && self.run_arrived(ev)
-    }
-
-    fn run_arrived(&self, ev: &ContextRef) -> bool {
+        if !self.are_left() && !self.have_arrived() {
+            return false;
+        }
+        ev.stir();
         // Left by a handler that panicked, or by one that runs this nested turn.
         let mut ran = self.run_due(ev);
         let arrived = arrivals::arrived();
-        if self.seen.get() == arrived {
-            return ran;
-        }
         let mut last = 0;
         while let Some(signal) = self.collect_next(last) {
             ran |= self.run_due(ev);
@@ -126,9 +121,20 @@ impl Signals {
         ran
     }
 
+    /// Whether a signal, of whomever, has arrived since this context looked.
+    #[inline]
+    pub(crate) fn have_arrived(&self) -> bool {
+        self.seen.get() != arrivals::arrived()
+    }
+
+    /// Whether handlers are due that have not run.
+    pub(crate) fn are_left(&self) -> bool {
+        !self.due.borrow().is_empty()
+    }
+
     /// Whether something has arrived that was not looked at.
     pub(crate) fn are_due(&self) -> bool {
-        !self.is_empty() && (self.seen.get() != arrivals::arrived() || !self.due.borrow().is_empty())
+        !self.is_empty() && (self.have_arrived() || self.are_left())
     }
 
     /// Something ends the wait when a signal arrives from now on.

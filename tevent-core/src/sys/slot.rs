@@ -11,66 +11,62 @@ use crate::stack::bounded_drop;
 /// In place of a `RefCell<Option<F>>`, which takes two words more.
 pub(crate) struct Slot<F: 'static> {
     state: Cell<State>,
-    /// Holds a handler for as long as `state.filled` is true.
+    /// Holds a handler for as long as it is not `EMPTY`.
     handler: UnsafeCell<MaybeUninit<F>>,
 }
 
-#[derive(Clone, Copy)]
-struct State {
-    /// How many calls of it stand on the stack: more than one by nesting.
-    running: u16,
-    /// No call begins any more.
-    dismissed: bool,
-    filled: bool,
-}
+/// How many calls of it stand on the stack, more than one by nesting, in units of `CALL`; and below that what is the matter
+/// with it.
+type State = u32;
+
+const DISMISSED: State = 1;
+const EMPTY: State = 2;
+const CALL: State = 4;
 
 impl<F: 'static> Slot<F> {
     pub(crate) const fn new(handler: F) -> Self {
-        let state = State { running: 0, dismissed: false, filled: true };
-        Slot { state: Cell::new(state), handler: UnsafeCell::new(MaybeUninit::new(handler)) }
+        Slot { state: Cell::new(0), handler: UnsafeCell::new(MaybeUninit::new(handler)) }
     }
 
     /// Without a handler: calling it does nothing.
     pub(crate) const fn empty() -> Self {
-        let state = State { running: 0, dismissed: false, filled: false };
-        Slot { state: Cell::new(state), handler: UnsafeCell::new(MaybeUninit::uninit()) }
+        Slot { state: Cell::new(EMPTY), handler: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 
     /// # Panics
-    /// When more than 65,535 calls stand on top of each other, for which no stack has room.
+    /// When more than 2³⁰ calls stand on top of each other, for which no stack has room.
     #[inline]
     pub(crate) fn call(&self, run: impl FnOnce(&F)) {
         let state = self.state.get();
-        if state.dismissed || !state.filled {
+        if state & (DISMISSED | EMPTY) != 0 {
             return;
         }
-        let running = state.running.checked_add(1).expect("fewer calls than fill any stack");
-        self.state.set(State { running, ..state });
+        self.state.set(state.checked_add(CALL).expect("fewer calls than fill any stack"));
         let _after = Return(self);
-        // SAFETY: it is filled, and stays so: only `drop_if_idle` empties it, which does nothing while a call is counted, as this
-        // one is until `_after` is dropped; and the slot itself is borrowed. No `&mut` to it is ever made but there.
+        // SAFETY: it is not empty, and stays so: only `drop_if_idle` empties it, which does nothing while a call is counted, as
+        // this one is until `_after` is dropped; and the slot itself is borrowed. No `&mut` to the handler is ever made.
         let handler = unsafe { &*self.handler.get() };
-        // SAFETY: as it is filled it holds a handler.
+        // SAFETY: as it is not empty it holds a handler.
         run(unsafe { handler.assume_init_ref() });
     }
 
     /// No call begins after this. The handler is dropped now, or when its running call returns.
     #[inline]
     pub(crate) fn dismiss(&self) {
-        self.state.set(State { dismissed: true, ..self.state.get() });
+        self.state.set(self.state.get() | DISMISSED);
         self.drop_if_idle();
     }
 
     #[inline]
     fn drop_if_idle(&self) {
         let state = self.state.get();
-        if state.running > 0 || !state.filled {
+        if state >= CALL || state & EMPTY != 0 {
             return;
         }
-        self.state.set(State { filled: false, ..state });
+        self.state.set(state | EMPTY);
         // SAFETY: no call runs, so nobody has a reference to it, and no call begins, as it counts as empty.
         let handler = unsafe { &*self.handler.get() };
-        // SAFETY: it was filled until the line above, and is read this once.
+        // SAFETY: it was not empty until the line above, and is read this once.
         let handler = unsafe { handler.assume_init_read() };
         // Last, because what the handler owns may call back into the loop as it is dropped.
         bounded_drop(handler);
@@ -90,9 +86,8 @@ impl<F: 'static> Drop for Return<'_, F> {
     #[inline]
     fn drop(&mut self) {
         let slot = self.0;
-        let state = slot.state.get();
-        slot.state.set(State { running: state.running - 1, ..state });
-        if state.dismissed {
+        slot.state.set(slot.state.get() - CALL);
+        if slot.state.get() & DISMISSED != 0 {
             slot.drop_if_idle();
         }
     }
@@ -113,13 +108,13 @@ mod tests {
                 slot.dismiss();
                 assert_eq!(inner(), 2);
             });
-            assert_eq!(slot.state.get().running, 1);
+            assert_eq!(slot.state.get(), CALL | DISMISSED);
             assert_eq!(Rc::strong_count(&watch), 2, "the outer call goes on");
             slot.call(|_third| unreachable!("it was dismissed"));
         });
         assert_eq!(Rc::strong_count(&watch), 1);
         slot.dismiss();
-        assert!(!slot.state.get().filled && slot.state.get().running == 0);
+        assert_eq!(slot.state.get(), DISMISSED | EMPTY);
     }
 
     #[test]
@@ -129,7 +124,7 @@ mod tests {
         let slot = Slot::new(move || panic!("as asked, with {held:?}"));
         let call = || slot.call(|handler| handler());
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
-        assert!(slot.state.get().filled && slot.state.get().running == 0);
+        assert_eq!(slot.state.get(), 0);
         drop(slot);
         assert_eq!(Rc::strong_count(&watch), 1);
         drop(Slot::<Rc<()>>::empty());
