@@ -46,16 +46,20 @@ impl<T: Standing> Fifo<T> {
         self.front == self.back
     }
 
+    /// The value is made once there is room for it, so that it need not be kept in memory until then.
+    ///
     /// # Panics
     /// When there are more than 2³¹ at a time.
     #[inline]
-    pub(crate) fn push_back(&mut self, value: T) -> Ticket {
+    pub(crate) fn push_back(&mut self, make: impl FnOnce() -> T) -> Ticket {
         if self.places() as usize == self.ring.len() {
             self.grow();
         }
         let ticket = Ticket(self.back);
-        let place = self.at(ticket.0);
-        self.ring[place] = Some(value);
+        let at = self.at(ticket.0);
+        let place = &mut self.ring[at];
+        // Nothing was there, so nothing has to be dropped.
+        std::mem::forget(std::mem::replace(place, Some(make())));
         self.back = self.back.wrapping_add(1);
         ticket
     }
@@ -201,7 +205,7 @@ mod tests {
 
     fn push(fifo: &mut Fifo<Value>, model: &mut Vec<Value>, number: u64) {
         let value: Value = Rc::new((number, Cell::new(Ticket::VOID)));
-        value.1.set(fifo.push_back(Rc::clone(&value)));
+        value.1.set(fifo.push_back(|| Rc::clone(&value)));
         model.push(value);
     }
 }

@@ -192,7 +192,7 @@ impl ImmediateRef {
         if self.0.traits.get().empty {
             self.reset();
         } else if self.stays_on(ev) || self.comes_to(ev) {
-            self.stand(ev, Scheduled::Immediate(self.clone()));
+            self.stand(ev, || Scheduled::Immediate(self.clone()));
         }
     }
 
@@ -220,7 +220,8 @@ impl ImmediateRef {
     #[doc(alias = "tevent_schedule_immediate")]
     pub fn schedule_with(&self, ev: &ContextRef, handler: impl FnOnce(&ContextRef, &ImmediateRef) + 'static) {
         if self.stays_on(ev) || self.comes_to(ev) {
-            self.stand(ev, Scheduled::Once(Box::new(Given { im: self.clone(), handler })));
+            let once = Box::new(Given { im: self.clone(), handler });
+            self.stand(ev, || Scheduled::Once(once));
         } else {
             bounded_drop(handler);
         }
@@ -301,7 +302,7 @@ impl ImmediateRef {
 
     /// Takes the last place.
     #[inline]
-    fn stand(&self, ev: &ContextRef, what: Scheduled) {
+    fn stand(&self, ev: &ContextRef, what: impl FnOnce() -> Scheduled) {
         let im = &*self.0;
         let old = if im.listed.replace(true) { self.give_up_place(ev) } else { None };
         im.due.set(false);
@@ -319,20 +320,22 @@ impl ImmediateRef {
     }
 
     /// Off the list, and detached.
+    #[inline]
     pub(crate) fn leave(&self) {
-        if let Some(ev) = self.0.ev.take() {
-            self.leave_from(&ev);
+        let im = &*self.0;
+        let Some(ev) = im.ev.take() else { return };
+        im.due.set(false);
+        if im.listed.get() || self.is_traced(&ev) {
+            self.leave_place(&ev);
         }
     }
 
-    fn leave_from(&self, ev: &ContextRef) {
-        self.0.due.set(false);
+    #[inline(never)]
+    fn leave_place(&self, ev: &ContextRef) {
         let listed = if self.0.listed.take() { self.give_up_place(ev) } else { None };
         // It is discarded also when whoever is told panics.
         let mut panics = Panics::default();
-        if self.is_traced(ev) {
-            panics.catch(|| self.tell(ev, EventTracePoint::Detach));
-        }
+        panics.catch(|| self.tell(ev, EventTracePoint::Detach));
         if let Some(listed) = listed {
             panics.catch(|| listed.discard());
         }

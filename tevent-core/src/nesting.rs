@@ -123,12 +123,20 @@ impl ContextRef {
         turns: impl FnOnce() -> Result<(), LoopError>,
     ) -> Result<(), LoopError> {
         let _level = Level::enter(self);
-        self.tell_hook(NestingPhase::Begin, location)?;
+        let is_hooked = || self.nesting().hook.borrow().is_some();
+        if is_hooked() {
+            self.tell_hook(NestingPhase::Begin, location)?;
+        }
         let ended = turns();
-        let told = self.tell_hook(NestingPhase::End, location);
-        ended.and(told)
+        // One may have been set meanwhile.
+        if is_hooked() {
+            let told = self.tell_hook(NestingPhase::End, location);
+            return ended.and(told);
+        }
+        ended
     }
 
+    #[cold]
     fn tell_hook(&self, phase: NestingPhase, location: Location) -> Result<(), LoopError> {
         // Cloned, because it may set or drop hooks.
         let hook = self.nesting().hook.borrow().clone();

@@ -50,12 +50,26 @@ impl Later {
 
 /// Runs the job now, or, when [`LIMIT`] of them stand on top of each other, once the last has returned.
 pub(crate) fn bounded(job: impl FnOnce() + 'static) {
-    if DEPTH.get() < LIMIT {
-        let _level = Level::enter();
-        job();
-    } else {
-        LATER.with_borrow_mut(|later| later.fresh.push_back(Box::new(job)));
+    match room() {
+        Some(_level) => job(),
+        None => put_off(job),
     }
+}
+
+/// Room on the stack for one more callback or drop, as long as it lives; `None` when [`LIMIT`] of them stand there.
+#[inline]
+pub(crate) fn room() -> Option<Level> {
+    let depth = DEPTH.get();
+    (depth < LIMIT).then(|| {
+        DEPTH.set(depth + 1);
+        Level
+    })
+}
+
+/// For what there is no [room] for: it is done once the last has returned.
+#[cold]
+pub(crate) fn put_off(job: impl FnOnce() + 'static) {
+    LATER.with_borrow_mut(|later| later.fresh.push_back(Box::new(job)));
 }
 
 /// Drops values of the user's, whose `Drop` is user code: each of them though another panics, and in bounded stack, as
@@ -106,25 +120,26 @@ impl Drop for Scope {
     }
 }
 
-struct Level;
+pub(crate) struct Level;
 
-impl Level {
-    fn enter() -> Self {
-        DEPTH.set(DEPTH.get() + 1);
-        Level
+impl Drop for Level {
+    #[inline]
+    fn drop(&mut self) {
+        if DEPTH.get() == LIMIT {
+            leave_limit();
+        } else {
+            DEPTH.set(DEPTH.get() - 1);
+        }
     }
 }
 
-impl Drop for Level {
-    fn drop(&mut self) {
-        let mut panics = Panics::default();
-        if DEPTH.get() == LIMIT {
-            // Still at the limit: what these jobs call joins the queue instead of the stack.
-            panics.catch(work_off);
-        }
-        DEPTH.set(DEPTH.get() - 1);
-        panics.resume();
-    }
+#[cold]
+fn leave_limit() {
+    let mut panics = Panics::default();
+    // Still at the limit: what these jobs call joins the queue instead of the stack.
+    panics.catch(work_off);
+    DEPTH.set(DEPTH.get() - 1);
+    panics.resume();
 }
 
 fn work_off() {

@@ -14,7 +14,7 @@ use crate::call_flow::{self, CallFlowEvent};
 use crate::context::ContextRef;
 use crate::look::look;
 use crate::scheduled::Scheduled;
-use crate::stack::{bounded, bounded_drop};
+use crate::stack::{self, bounded_drop};
 
 /// What a request calls when it has finished.
 pub(super) trait Callback<S: 'static> {
@@ -31,14 +31,27 @@ pub(super) enum Shared<S: 'static> {
     /// One that captures nothing, and so takes no room and needs no drop.
     Nowhere(&'static dyn Callback<S>),
     Counted(Rc<dyn Callback<S>>),
+    /// Runs one time.
+    Once(Rc<dyn Callback<S>>),
 }
 
 impl<S: 'static> Shared<S> {
     pub(super) fn new<C: Callback<S> + 'static>(callback: C) -> Self {
         if size_of::<C>() == 0 && !needs_drop::<C>() {
             Shared::Nowhere(Box::leak(Box::new(callback)))
-        } else {
+        } else if callback.runs_again() {
             Shared::Counted(Rc::new(callback))
+        } else {
+            Shared::Once(Rc::new(callback))
+        }
+    }
+
+    /// The end of it, or of one share of it. No borrow may be held around the call.
+    fn let_go(self) {
+        match self {
+            Shared::Nowhere(_) => {}
+            Shared::Counted(callback) if Rc::strong_count(&callback) > 1 => drop(callback),
+            Shared::Counted(callback) | Shared::Once(callback) => bounded_drop(callback),
         }
     }
 }
@@ -48,6 +61,7 @@ impl<S: 'static> Clone for Shared<S> {
         match self {
             Shared::Nowhere(callback) => Shared::Nowhere(*callback),
             Shared::Counted(callback) => Shared::Counted(Rc::clone(callback)),
+            Shared::Once(callback) => Shared::Once(Rc::clone(callback)),
         }
     }
 }
@@ -58,7 +72,7 @@ impl<S: 'static> Deref for Shared<S> {
     fn deref(&self) -> &Self::Target {
         match self {
             Shared::Nowhere(callback) => *callback,
-            Shared::Counted(callback) => &**callback,
+            Shared::Counted(callback) | Shared::Once(callback) => &**callback,
         }
     }
 }
@@ -143,7 +157,9 @@ impl<S: 'static> ReqRef<S> {
     /// C equivalent: `tevent_req_set_callback(req, NULL, NULL)`. Spec: REQ-2.
     #[doc(alias = "tevent_req_set_callback")]
     pub fn clear_callback(&self) {
-        bounded_drop(self.0.callback.take());
+        if let Some(callback) = self.0.callback.take() {
+            callback.let_go();
+        }
     }
 
     /// Whether there is a callback that would run.
@@ -172,8 +188,7 @@ impl<S: 'static> ReqRef<S> {
     /// ```
     #[doc(alias = "tevent_req_notify_callback")]
     pub fn notify_callback(&self) {
-        let req = self.clone();
-        bounded(move || req.call_back_or_post());
+        self.bounded(Self::call_back_or_post);
     }
 
     /// A deferral holds for whatever would call back next.
@@ -219,9 +234,31 @@ impl<S: 'static> ReqRef<S> {
         self.0.unpost();
         self.know(ev);
         if !ev.is_freed() {
-            let key = ev.immediates().borrow_mut().push_back(Scheduled::Posted(Rc::clone(&self.0) as _));
+            let key = ev.immediates().borrow_mut().push_back(|| Scheduled::Posted(Rc::clone(&self.0) as _));
             self.0.posted.set(Some(key));
             ev.is_due_earlier();
+        }
+    }
+
+    /// Does that now, or, where too many callbacks stand on top of each other, once the last of them has returned.
+    #[inline]
+    pub(super) fn bounded(&self, job: impl FnOnce(&Self) + 'static) {
+        if let Some(_level) = stack::room() {
+            job(self);
+        } else {
+            let req = self.clone();
+            stack::put_off(move || job(&req));
+        }
+    }
+
+    /// Does that now, or, while somebody works on the state, when that has ended.
+    #[inline]
+    pub(super) fn when_free(&self, job: impl FnOnce(&Self) + 'static) {
+        if self.0.state.is_borrowed() {
+            let req = self.clone();
+            self.0.state.put_off(move || job(&req));
+        } else {
+            job(self);
         }
     }
 
@@ -338,24 +375,24 @@ impl<S: 'static> ReqRef<S> {
         cancelled
     }
 
-    fn call_back(&self) {
+    pub(super) fn call_back(&self) {
         // It may have had to wait for its place on the stack, and the request is gone meanwhile.
         if self.state() == ReqState::Received {
             return;
         }
         let Some(callback) = self.0.callback.take() else { return };
-        if callback.runs_again() {
+        if !matches!(callback, Shared::Once(_)) {
             self.0.callback.set(Some(callback.clone()));
         }
         call_flow::of_request(self.known(), CallFlowEvent::NotifyCallback, Some(callback.name()));
         call_flow::within_parent(self.known(), || callback.call(self));
-        bounded_drop(callback);
+        callback.let_go();
     }
 
     /// Nobody is called any more, now or from a post.
     pub(crate) fn call_nobody(&self) {
         self.0.unpost();
-        bounded_drop(self.0.callback.take());
+        self.clear_callback();
     }
 
     pub(super) fn replace_callback(&self, callback: Shared<S>) {
@@ -364,7 +401,9 @@ impl<S: 'static> ReqRef<S> {
         } else {
             self.0.callback.replace(Some(callback))
         };
-        bounded_drop(unused);
+        if let Some(unused) = unused {
+            unused.let_go();
+        }
     }
 
     /// Runs the cleanup function, at most once per state, in rising order (REQ-3).

@@ -38,13 +38,10 @@ impl<S> StateCell<S> {
         Ok(state.as_mut().map(work))
     }
 
-    /// Runs the job now, or once the borrow has ended.
-    pub(super) fn when_free(&self, job: impl FnOnce() + 'static) {
-        if self.state.try_borrow_mut().is_ok() {
-            job();
-        } else {
-            self.waiting.get_or_init(Box::default).jobs.borrow_mut().push_back(Box::new(job));
-        }
+    /// For what has to wait until the borrow has ended.
+    #[cold]
+    pub(super) fn put_off(&self, job: impl FnOnce() + 'static) {
+        self.waiting.get_or_init(Box::default).jobs.borrow_mut().push_back(Box::new(job));
     }
 
     /// Takes the state out, to be dropped by the caller. Nobody may be working on it.

@@ -149,11 +149,10 @@ impl<S: 'static> ReqRef<S> {
         let name = named(&callback);
         let (req, child) = (self.clone(), subreq.clone());
         let deliver = move || {
-            let parent = req.clone();
-            req.0.state.when_free(move || {
+            req.when_free(move |req| {
                 // Not there any more if the parent was received or freed meanwhile.
-                if let Some(subreq) = parent.take(&child) {
-                    callback(&parent, subreq);
+                if let Some(subreq) = req.take(&child) {
+                    callback(req, subreq);
                 }
             });
         };

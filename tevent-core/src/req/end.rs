@@ -2,7 +2,7 @@
 
 use super::{Req, ReqError, ReqRef, ReqState};
 use crate::panics::Panics;
-use crate::stack::{bounded, bounded_drop};
+use crate::stack::bounded_drop;
 
 impl<S: 'static> Req<S> {
     /// Takes the result and frees the request: the body of a `_recv` function.
@@ -51,8 +51,7 @@ impl<S: 'static> Drop for Req<S> {
         req.0.received.set(true);
         req.0.unpost();
         req.reset_endtime();
-        let req = req.clone();
-        bounded(move || req.tear_down());
+        req.bounded(ReqRef::tear_down);
     }
 }
 
@@ -80,8 +79,7 @@ impl<S: 'static> ReqRef<S> {
         self.0.received.set(true);
         self.0.unpost();
         self.reset_endtime();
-        let req = self.clone();
-        self.0.state.when_free(move || req.end_state_now());
+        self.when_free(Self::end_state_now);
     }
 
     /// What is left of freeing once the request is inert. The state may be borrowed; then cleanup and the drop of the
@@ -95,15 +93,14 @@ impl<S: 'static> ReqRef<S> {
         }
         if self.0.state.is_borrowed() {
             self.close_children_of_state(&mut panics);
-            let req = self.clone();
-            self.0.state.when_free(move || req.end_state_now());
+            self.when_free(Self::end_state_now);
         } else {
             self.end_state(&mut panics);
         }
         if let Some(kept) = rare.and_then(|rare| rare.of_request.get()) {
             panics.catch(|| kept.close());
         }
-        panics.catch(|| bounded_drop(self.0.callback.take()));
+        panics.catch(|| self.clear_callback());
         let contexts = (self.0.ev.take(), rare.and_then(|rare| rare.defer_to.take()));
         drop(contexts);
         panics.resume();
@@ -124,11 +121,11 @@ impl<S: 'static> ReqRef<S> {
                 let asked = (rare.print.take(), rare.cancel.take(), rare.cause.take());
                 panics.catch(|| bounded_drop(asked));
             }
-            let callback = self.0.callback.take();
-            panics.catch(|| bounded_drop(callback));
+            panics.catch(|| self.clear_callback());
             panics.catch(|| self.clean_up(ReqState::Received));
-            let cleanup = self.0.had_rare().and_then(|rare| rare.cleanup.take());
-            panics.catch(|| bounded_drop(cleanup));
+            if let Some(cleanup) = self.0.had_rare().and_then(|rare| rare.cleanup.take()) {
+                panics.catch(|| bounded_drop(cleanup));
+            }
         }
         self.close_children_of_state(panics);
         if let Some(state) = self.0.state.take() {

@@ -3,11 +3,11 @@
 use std::task::Poll;
 
 use super::{ReqError, ReqRef, ReqState};
+use crate::call_flow;
 use crate::context::ContextRef;
 use crate::error::LoopError;
 use crate::location::Location;
 use crate::panics::Panics;
-use crate::stack::bounded;
 use crate::timer::When;
 
 impl<S: 'static> ReqRef<S> {
@@ -34,8 +34,7 @@ impl<S: 'static> ReqRef<S> {
     #[track_caller]
     pub fn advance(&self, work: impl FnOnce(&mut S) -> Poll<Result<(), ReqError>> + 'static) {
         let at = Location::caller();
-        let req = self.clone();
-        self.0.state.when_free(move || {
+        self.when_free(move |req| {
             if req.is_closed() {
                 return;
             }
@@ -204,8 +203,7 @@ impl<S: 'static> ReqRef<S> {
             return false;
         }
         self.0.claimed.set(true);
-        let req = self.clone();
-        self.0.state.when_free(move || req.finish_now(result, at));
+        self.when_free(move |req| req.finish_now(result, at));
         true
     }
 
@@ -229,16 +227,17 @@ impl<S: 'static> ReqRef<S> {
         if let Some(recording) = self.known().recording() {
             recording.note_state(self.known());
         }
-        let req = self.clone();
-        bounded(move || {
-            // Where it had to wait for its place on the stack, somebody may work on the state by now.
-            let waiting = req.clone();
-            req.0.state.when_free(move || waiting.conclude());
-        });
+        // Where it has to wait for its place on the stack, somebody may work on the state by then.
+        self.bounded(|req| req.when_free(Self::conclude));
     }
 
     /// What follows a finish.
     fn conclude(&self) {
+        if self.0.had_rare().is_none() && !call_flow::is_on() {
+            self.0.cleaned.set(self.state());
+            return self.call_back();
+        }
+        // It calls back also when cleanup, or who is told of it, panics.
         let mut panics = Panics::default();
         panics.catch(|| self.clean_up(self.state()));
         panics.catch(|| self.call_back_or_post());
