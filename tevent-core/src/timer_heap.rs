@@ -167,17 +167,17 @@ impl<T: Queued> TimerHeap<T> {
         let away = Duration::from_nanos(entry.rank.unsigned_abs());
         match self.base {
             _ if entry.is_far() => self.far[&entry.number()],
-            Some(base) if entry.rank < 0 => base - away,
-            Some(base) => base + away,
-            None => unreachable!("an entry has brought the base"),
+            Some(base) if entry.rank >= 0 => base + away,
+            // The first entry has brought a base, and this deadline is a time that there was.
+            base => base.and_then(|base| base.checked_sub(away)).expect("a deadline before the base"),
         }
     }
 
     fn rank(&mut self, due: Instant, number: u32) -> i64 {
         let base = *self.base.get_or_insert(due);
         let rank = match due.checked_duration_since(base) {
-            Some(later) => i64::try_from(later.as_nanos()).unwrap_or(i64::MAX),
-            None => i64::try_from(base.duration_since(due).as_nanos()).map_or(i64::MIN, |earlier| -earlier),
+            Some(later) => nanoseconds(later).unwrap_or(i64::MAX),
+            None => nanoseconds(base.duration_since(due)).map_or(i64::MIN, |earlier| -earlier),
         };
         if is_far(rank) {
             self.far.insert(number, due);
@@ -295,6 +295,12 @@ impl<T: Queued> TimerHeap<T> {
     fn note(&self, at: usize) {
         self.entries[at].value.place().stand(at);
     }
+}
+
+/// `None` from 285 years on. (In few steps: `Duration::as_nanos` counts in 128 bits.)
+fn nanoseconds(duration: Duration) -> Option<i64> {
+    let seconds = i64::try_from(duration.as_secs()).ok().filter(|seconds| *seconds < 9_000_000_000)?;
+    Some(seconds * 1_000_000_000 + i64::from(duration.subsec_nanos()))
 }
 
 fn index<T: Queued>(value: &T) -> usize {
