@@ -104,7 +104,6 @@ mod threaded;
 mod threads;
 mod timer;
 mod timer_heap;
-mod timer_line;
 mod timer_queue;
 mod trace;
 mod wakeup;

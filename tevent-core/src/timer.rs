@@ -99,7 +99,7 @@ struct Inner<H: ?Sized> {
     /// The library's own: it is not traced (TRACE-3).
     internal: bool,
     /// How many calls of the handler stand on the stack: more than one by nesting.
-    running: Cell<u32>,
+    running: Cell<u16>,
     handler: H,
 }
 
@@ -252,7 +252,7 @@ impl TimerRef {
         let is_first = {
             let mut timers = ev.timers().borrow_mut();
             if !timers.update(self, due) {
-                timers.insert(due, self.clone());
+                timers.insert(due, self);
             }
             ev.is_hosted() && timers.is_first(self)
         };

@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::time::{Duration, Instant};
 
+use crate::fifo::Ticket;
+
 /// Where in a queue something stands.
 pub(crate) struct Place {
     /// The index in the heap, or one of the constants.
     at: Cell<u32>,
-    /// In the heap the order among equal deadlines: each insert and each update takes the next number. In the line the number
-    /// there.
+    /// In the heap the order among equal deadlines: each insert and each update takes the next number. Among the zero timers
+    /// the ticket.
     number: Cell<u32>,
 }
 
@@ -44,9 +46,14 @@ impl Place {
         self.at.set(Self::NOWHERE);
     }
 
-    pub(crate) fn line_up(&self, number: u32) {
+    /// Among the zero timers.
+    pub(crate) fn line_up(&self, ticket: Ticket) {
         self.at.set(Self::IN_LINE);
-        self.number.set(number);
+        self.number.set(ticket.0);
+    }
+
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket(self.number.get())
     }
 
     pub(crate) fn is_in_heap(&self) -> bool {
@@ -60,10 +67,6 @@ impl Place {
 
     pub(crate) fn is_in_line(&self) -> bool {
         self.at.get() == Self::IN_LINE
-    }
-
-    pub(crate) fn number(&self) -> u32 {
-        self.number.get()
     }
 }
 
@@ -80,7 +83,7 @@ struct Entry<T> {
 
 impl<T: Queued> Entry<T> {
     fn number(&self) -> u32 {
-        self.value.place().number()
+        self.value.place().number.get()
     }
 
     fn is_far(&self) -> bool {
