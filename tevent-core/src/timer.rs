@@ -63,7 +63,7 @@ impl When {
             When::At(point) => Some(point),
             When::In(delay) => {
                 let now = ev.now();
-                Some(now.checked_add(delay).or(now.checked_add(Self::FAR)).unwrap_or(now))
+                Some(now.checked_add(delay).or_else(|| now.checked_add(Self::FAR)).unwrap_or(now))
             }
         }
     }
@@ -251,7 +251,9 @@ impl TimerRef {
         let due = when.due(ev);
         let is_first = {
             let mut timers = ev.timers().borrow_mut();
-            if !timers.update(self, due) {
+            if self.is_pending() {
+                timers.update(self, due);
+            } else {
                 timers.insert(due, self);
             }
             ev.is_hosted() && timers.is_first(self)

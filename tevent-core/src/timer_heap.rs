@@ -77,7 +77,7 @@ pub(crate) trait Queued {
 
 struct Entry<T> {
     /// Nanoseconds after the heap's base. The least and the greatest stand for all that are farther away.
-    rank: i64,
+    rank: u64,
     value: T,
 }
 
@@ -91,13 +91,13 @@ impl<T: Queued> Entry<T> {
     }
 }
 
-fn is_far(rank: i64) -> bool {
-    rank == i64::MIN || rank == i64::MAX
+fn is_far(rank: u64) -> bool {
+    rank == u64::MIN || rank == u64::MAX
 }
 
 pub(crate) struct TimerHeap<T> {
     entries: Vec<Entry<T>>,
-    /// The first deadline there was.
+    /// Decades before the first deadline there was.
     base: Option<Instant>,
     /// The deadlines of those that are centuries away from it, by their numbers.
     far: BTreeMap<u32, Instant>,
@@ -106,6 +106,9 @@ pub(crate) struct TimerHeap<T> {
 }
 
 const CHILDREN: usize = 4;
+const DECADES: Duration = Duration::from_secs(1_000_000_000);
+/// In seconds, and still a number of nanoseconds.
+const CENTURIES: u64 = 18_000_000_000;
 
 impl<T: Queued> TimerHeap<T> {
     pub(crate) const fn new() -> Self {
@@ -127,6 +130,7 @@ impl<T: Queued> TimerHeap<T> {
 
     /// # Panics
     /// When there are more than 2³¹ at a time.
+    #[inline]
     pub(crate) fn insert(&mut self, due: Instant, value: T) {
         let number = self.next_number();
         let at = self.entries.len();
@@ -148,6 +152,7 @@ impl<T: Queued> TimerHeap<T> {
     }
 
     /// Takes out one of those in the heap.
+    #[inline]
     pub(crate) fn remove(&mut self, value: &T) -> Option<T> {
         self.remove_at(index(value))
     }
@@ -167,35 +172,42 @@ impl<T: Queued> TimerHeap<T> {
     }
 
     fn due_of(&self, entry: &Entry<T>) -> Instant {
-        let away = Duration::from_nanos(entry.rank.unsigned_abs());
         match self.base {
-            _ if entry.is_far() => self.far[&entry.number()],
-            Some(base) if entry.rank >= 0 => base + away,
-            // The first entry has brought a base, and this deadline is a time that there was.
-            base => base.and_then(|base| base.checked_sub(away)).expect("a deadline before the base"),
+            Some(base) if !entry.is_far() => base + Duration::from_nanos(entry.rank),
+            _ => self.far[&entry.number()],
         }
     }
 
-    fn rank(&mut self, due: Instant, number: u32) -> i64 {
-        let base = *self.base.get_or_insert(due);
-        let rank = match due.checked_duration_since(base) {
-            Some(later) => nanoseconds(later).unwrap_or(i64::MAX),
-            None => nanoseconds(base.duration_since(due)).map_or(i64::MIN, |earlier| -earlier),
-        };
-        if is_far(rank) {
-            self.far.insert(number, due);
+    #[inline]
+    fn rank(&mut self, due: Instant, number: u32) -> u64 {
+        let base = *self.base.get_or_insert_with(|| due.checked_sub(DECADES).unwrap_or(due));
+        let away = due.checked_duration_since(base);
+        match away.and_then(nanoseconds) {
+            Some(rank) => rank,
+            None => self.far_rank(due, number, if away.is_none() { u64::MIN } else { u64::MAX }),
         }
+    }
+
+    #[cold]
+    fn far_rank(&mut self, due: Instant, number: u32, rank: u64) -> u64 {
+        self.far.insert(number, due);
         rank
     }
 
+    #[inline]
     fn forget_far(&mut self, at: usize) {
-        let entry = &self.entries[at];
-        if entry.is_far() {
-            self.far.remove(&entry.number());
+        if self.entries[at].is_far() {
+            self.forget_due(self.entries[at].number());
         }
     }
 
+    #[cold]
+    fn forget_due(&mut self, number: u32) {
+        self.far.remove(&number);
+    }
+
     /// The number of the next insert or update. Places may change.
+    #[inline]
     fn next_number(&mut self) -> u32 {
         if self.number == u32::MAX {
             self.renumber();
@@ -205,6 +217,7 @@ impl<T: Queued> TimerHeap<T> {
     }
 
     /// Numbers all anew, once in four thousand million times. In their order they are a heap again.
+    #[cold]
     fn renumber(&mut self) {
         let mut entries = mem::take(&mut self.entries);
         entries.sort_by(|a, b| self.compare(a, b));
@@ -226,10 +239,12 @@ impl<T: Queued> TimerHeap<T> {
         self.number = number;
     }
 
+    #[inline]
     fn compare(&self, a: &Entry<T>, b: &Entry<T>) -> Ordering {
         a.rank.cmp(&b.rank).then_with(|| self.compare_equals(a, b))
     }
 
+    #[inline(never)]
     fn compare_equals(&self, a: &Entry<T>, b: &Entry<T>) -> Ordering {
         let (a, b) = (a.number(), b.number());
         // Two of a rank are both far, or neither is.
@@ -240,12 +255,14 @@ impl<T: Queued> TimerHeap<T> {
         self.compare(&self.entries[a], &self.entries[b]).is_lt()
     }
 
+    #[inline]
     fn remove_at(&mut self, at: usize) -> Option<T> {
         if at >= self.entries.len() {
             return None;
         }
         self.forget_far(at);
         let gone = self.entries.swap_remove(at).value;
+        // The last leaves no gap: so goes the usual time-out, which is the latest of all.
         if at < self.entries.len() {
             self.settle(at);
         }
@@ -259,6 +276,7 @@ impl<T: Queued> TimerHeap<T> {
         }
     }
 
+    #[inline]
     fn rise(&mut self, mut at: usize) -> usize {
         while at > 0 {
             let parent = (at - 1) / CHILDREN;
@@ -300,10 +318,12 @@ impl<T: Queued> TimerHeap<T> {
     }
 }
 
-/// `None` from 285 years on. (In few steps: `Duration::as_nanos` counts in 128 bits.)
-fn nanoseconds(duration: Duration) -> Option<i64> {
-    let seconds = i64::try_from(duration.as_secs()).ok().filter(|seconds| *seconds < 9_000_000_000)?;
-    Some(seconds * 1_000_000_000 + i64::from(duration.subsec_nanos()))
+/// A count that is not [far](is_far). (In few steps: `Duration::as_nanos` counts in 128 bits.)
+#[inline]
+fn nanoseconds(duration: Duration) -> Option<u64> {
+    let seconds = duration.as_secs();
+    let rank = seconds.wrapping_mul(1_000_000_000).wrapping_add(duration.subsec_nanos().into());
+    (seconds < CENTURIES && rank > 0).then_some(rank)
 }
 
 fn index<T: Queued>(value: &T) -> usize {

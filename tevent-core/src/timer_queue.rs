@@ -35,10 +35,12 @@ impl<T: Queued + Clone> TimerQueue<T> {
     }
 
     /// The deadline of the first.
+    #[inline]
     pub(crate) fn first(&self) -> Option<Due> {
         if self.zero.is_empty() { self.later.first().map(Some) } else { Some(None) }
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, due: Due, value: &T) {
         match due {
             None => {
@@ -61,6 +63,7 @@ impl<T: Queued + Clone> TimerQueue<T> {
         true
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, value: &T) -> Option<T> {
         let place = value.place();
         if place.is_in_heap() {
@@ -73,6 +76,7 @@ impl<T: Queued + Clone> TimerQueue<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<T> {
         match self.zero.pop_front() {
             Some(first) => {
