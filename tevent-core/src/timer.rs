@@ -235,14 +235,14 @@ impl TimerRef {
     /// O(log n) in the number of pending timers.
     #[doc(alias = "tevent_update_timer")]
     pub fn update(&self, when: impl Into<When>) -> bool {
-        // In its place again before anybody is told of anything.
+        let when = when.into(); // the caller's code
         let Some(ev) = look(&self.0.ctx, Clone::clone) else { return false };
         self.tell_detached(&ev);
         // Looked at here, because whoever is told may have freed it, or the context.
         if ev.is_freed() || look(&self.0.ctx, |_ev| ()).is_none() {
             return false;
         }
-        self.stand(&ev, when.into());
+        self.stand(&ev, when);
         true
     }
 
