@@ -91,7 +91,7 @@ impl<T: Standing> Fifo<T> {
 
     /// Whether it is the first of those that stand here whose ticket that is.
     pub(crate) fn is_front(&self, ticket: Ticket) -> bool {
-        self.index(ticket) == 0
+        ticket.0 == self.front
     }
 
     /// From front to back.
