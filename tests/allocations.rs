@@ -187,6 +187,27 @@ on_every_backend! {
         }
     }
 
+    /// Each timer's own allocation, and nothing for its place in the queue, once that has its room.
+    fn timer_7_adding_cancelling_and_firing_cost_one_allocation_a_timer(backend) {
+        let ctx = backend.context();
+        let mut timers = Vec::with_capacity(100);
+        for when in [When::Zero, When::In(Duration::ZERO), When::In(Duration::from_secs(9))] {
+            for (ends, rounds) in [("cancelled", 4), ("fired", 4)] {
+                for round in 0..rounds {
+                    let added = allocations(|| timers.extend((0..100).map(|_| ctx.add_timer(when, |_, _, _| {}))));
+                    let fires = ends == "fired" && when != When::In(Duration::from_secs(9));
+                    let ended = allocations(|| {
+                        turns(&ctx, if fires { 100 } else { 0 });
+                        timers.clear();
+                    });
+                    if round > 1 {
+                        assert_eq!((added, ended), (100, 0), "{when:?}, {ends}");
+                    }
+                }
+            }
+        }
+    }
+
     fn timer_3_waiting_for_a_timer_allocates_nothing(backend) {
         let ctx = backend.context();
         let period = Duration::from_micros(if backend.is_simulated() { 1_000_000 } else { 10 });
@@ -352,7 +373,7 @@ fn bytes_of_each_object() {
     };
     let sizes = [
         ("Immediate", 88, bytes(&|| drop(Immediate::new(|_, _| {})))),
-        ("Timer", 88, bytes(&|| drop(ctx.add_timer(When::Zero, |_, _, _| {})))),
+        ("Timer", 72, bytes(&|| drop(ctx.add_timer(When::Zero, |_, _, _| {})))),
         ("FdEvent", 168, bytes(&|| drop(ctx.add_fd(&near, FdFlags::READ, |_, _, _| {})))),
         ("Req<()>", 152, bytes(&|| drop(Req::create(())))),
     ];

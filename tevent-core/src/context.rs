@@ -177,7 +177,7 @@ impl ContextRef {
     pub fn now(&self) -> Instant {
         match self.0.clock.get() {
             Some(clock) => clock.now(),
-            None => self.with_fds(|fds| fds.now()).unwrap_or_else(Instant::now),
+            None => Instant::now(),
         }
     }
 
@@ -300,7 +300,8 @@ impl ContextRef {
             fds.leave_outer_for_good();
         }
         let mut immediates = inner.immediates.replace(Fifo::new());
-        let mut timers = inner.timers.replace(TimerQueue::new());
+        // None of these stands in a queue any more.
+        let timers = inner.timers.replace(TimerQueue::new()).into_values();
         let signals = inner.signals.take();
         let threads = inner.threads.close(self);
         let hook = inner.nesting.take_hook();
@@ -308,14 +309,13 @@ impl ContextRef {
         let fd_events: Vec<FdRef> = fds.iter().flat_map(FdTable::events).collect();
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
         immediates.iter().for_each(Scheduled::unlink);
-        timers.values().for_each(TimerRef::unlink);
         for fde in &fd_events {
             fde.set_place(None);
         }
         for fde in fd_events.iter().rev() {
             panics.catch(|| fde.detach());
         }
-        while let Some(te) = timers.pop() {
+        for te in &timers {
             panics.catch(|| te.end());
         }
         while let Some(scheduled) = immediates.pop_front() {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::RawFd;
 use std::rc::{Rc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use slab::Slab;
 
@@ -102,10 +102,6 @@ impl FdTable {
     /// Whether something is ready that the kernel will not report.
     pub(crate) fn is_ready(&self) -> bool {
         self.has_fetched() || !self.always.is_empty() || self.stray
-    }
-
-    pub(crate) fn now(&self) -> Instant {
-        self.reactor.now()
     }
 
     /// How often the kernel was asked, and how often it was told.

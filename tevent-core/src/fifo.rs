@@ -6,7 +6,7 @@
 
 /// The place of one value, which is told of it by [`Standing::moved`]. It is void when the value has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket(u32);
+pub(crate) struct Ticket(pub(crate) u32);
 
 impl Ticket {
     /// Of one that has never stood in a list.
@@ -91,6 +91,11 @@ impl<T: Standing> Fifo<T> {
         self.gaps += 1;
         self.close_gaps();
         Some(left)
+    }
+
+    /// Whether it is the first of those that stand here whose ticket that is.
+    pub(crate) fn is_front(&self, ticket: Ticket) -> bool {
+        ticket.0 == self.front
     }
 
     /// From front to back.

@@ -103,6 +103,7 @@ mod thread_proxy;
 mod threaded;
 mod threads;
 mod timer;
+mod timer_heap;
 mod timer_queue;
 mod trace;
 mod wakeup;

@@ -10,7 +10,8 @@ use crate::event::{EventBase, event_ref};
 use crate::look::look;
 use crate::panics::Panics;
 use crate::sys::slot::Slot;
-use crate::timer_queue::{Due, TimerKey};
+use crate::timer_heap::{Place, Queued};
+use crate::timer_queue::Due;
 use crate::trace::{EventTracePoint, Traced};
 
 /// When a timer is due.
@@ -62,7 +63,7 @@ impl When {
             When::At(point) => Some(point),
             When::In(delay) => {
                 let now = ev.now();
-                Some(now.checked_add(delay).or(now.checked_add(Self::FAR)).unwrap_or(now))
+                Some(now.checked_add(delay).or_else(|| now.checked_add(Self::FAR)).unwrap_or(now))
             }
         }
     }
@@ -91,13 +92,14 @@ struct Inner<H: ?Sized> {
     base: EventBase,
     /// `None` once it is freed or spent, or its context is gone.
     ctx: Cell<Option<ContextRef>>,
-    key: Cell<Option<TimerKey>>,
+    /// In the queue of its context.
+    place: Place,
     /// Told to traces as attached.
     attached: Cell<bool>,
     /// The library's own: it is not traced (TRACE-3).
     internal: bool,
     /// How many calls of the handler stand on the stack: more than one by nesting.
-    running: Cell<u32>,
+    running: Cell<u16>,
     handler: H,
 }
 
@@ -113,6 +115,12 @@ impl<F: Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static> Call for Slot<F> 
 
     fn dismiss(&self) {
         Slot::dismiss(self);
+    }
+}
+
+impl Queued for TimerRef {
+    fn place(&self) -> &Place {
+        &self.0.place
     }
 }
 
@@ -174,21 +182,20 @@ impl ContextRef {
         internal: bool,
         handler: impl Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static,
     ) -> Timer {
-        let te = TimerRef(Rc::new(Inner {
+        let freed = self.is_freed();
+        let te = Timer(TimerRef(Rc::new(Inner {
             base: EventBase::new(),
-            ctx: Cell::new(None),
-            key: Cell::new(None),
+            ctx: Cell::new((!freed).then(|| self.clone())),
+            place: Place::new(),
             attached: Cell::new(false),
             internal,
             running: Cell::new(0),
             handler: Slot::new(handler),
-        }));
-        let te = Timer(te);
-        if self.is_freed() {
+        })));
+        if freed {
             te.0.0.handler.dismiss();
         } else {
-            te.0.0.ctx.set(Some(self.clone()));
-            te.update(when);
+            te.stand(self, when);
         }
         te
     }
@@ -228,34 +235,42 @@ impl TimerRef {
     /// O(log n) in the number of pending timers.
     #[doc(alias = "tevent_update_timer")]
     pub fn update(&self, when: impl Into<When>) -> bool {
-        let when = when.into();
+        let when = when.into(); // the caller's code
         let Some(ev) = look(&self.0.ctx, Clone::clone) else { return false };
         self.tell_detached(&ev);
         // Looked at here, because whoever is told may have freed it, or the context.
         if ev.is_freed() || look(&self.0.ctx, |_ev| ()).is_none() {
             return false;
         }
-        let due = when.due(&ev);
-        match self.0.key.get() {
-            Some(key) => {
-                ev.timers().borrow_mut().update(key, due);
+        self.stand(&ev, when);
+        true
+    }
+
+    /// Takes its new place in the queue of its context.
+    fn stand(&self, ev: &ContextRef, when: When) {
+        let due = when.due(ev);
+        let is_first = {
+            let mut timers = ev.timers().borrow_mut();
+            if self.is_pending() {
+                timers.update(self, due);
+            } else {
+                timers.insert(due, self);
             }
-            None => self.0.key.set(Some(ev.timers().borrow_mut().insert(due, self.clone()))),
-        }
-        if ev.is_hosted() && self.0.key.get().is_some_and(|key| ev.timers().borrow().is_first(key)) {
+            ev.is_hosted() && timers.is_first(self)
+        };
+        if is_first {
             ev.is_due_earlier();
         }
         if !self.0.internal {
             self.0.attached.set(true);
             ev.tell(Traced::Timer(self), EventTracePoint::Attach);
         }
-        true
     }
 
     /// Whether it will fire: neither spent nor freed.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        self.0.key.get().is_some()
+        self.0.place.is_taken()
     }
 
     /// When it is due: [`When::Zero`] or [`When::At`], never `In`. `None` if it will not fire.
@@ -274,14 +289,12 @@ impl TimerRef {
     /// ```
     #[must_use]
     pub fn due(&self) -> Option<When> {
-        let key = self.0.key.get()?;
-        let due = look(&self.0.ctx, |ev| ev.timers().borrow().due(key))??;
+        let due = look(&self.0.ctx, |ev| ev.timers().borrow().due(self))??;
         Some(due.map_or(When::Zero, When::At))
     }
 
     /// Runs the handler of a timer that the turn has taken out of the queue (TIMER-1).
     pub(crate) fn run(&self, ev: &ContextRef, now: Option<Instant>) {
-        self.0.key.set(None);
         self.0.running.set(self.0.running.get() + 1);
         let _after = SpendUnlessRearmed(self);
         if self.0.internal {
@@ -297,24 +310,29 @@ impl TimerRef {
         }
     }
 
-    /// Its queue has gone.
-    pub(crate) fn unlink(&self) {
-        self.0.key.set(None);
-    }
-
     /// The end of it, freed, spent, or left by its context: it is out of the queue and its handler goes.
     pub(crate) fn end(&self) {
-        let ctx = self.0.ctx.take();
-        let mut panics = Panics::default();
-        if let Some(ev) = ctx {
-            if let Some(key) = self.0.key.take() {
-                let queued = ev.timers().borrow_mut().remove(key);
-                drop(queued);
-            }
-            panics.catch(|| self.tell_detached(&ev));
+        // Also when one who is told panics.
+        let _then = Dismiss(self);
+        let Some(ev) = self.0.ctx.take() else { return };
+        if self.is_pending() {
+            let queued = ev.timers().borrow_mut().remove(self);
+            drop(queued);
         }
-        panics.catch(|| self.0.handler.dismiss());
-        panics.resume();
+        if ev.trace().is_on() {
+            // It may be freed while a panic is on its way.
+            let mut panics = Panics::default();
+            panics.catch(|| self.tell_detached(&ev));
+            panics.resume();
+        }
+    }
+}
+
+struct Dismiss<'a>(&'a TimerRef);
+
+impl Drop for Dismiss<'_> {
+    fn drop(&mut self) {
+        self.0.0.handler.dismiss();
     }
 }
 
@@ -325,12 +343,18 @@ impl Drop for SpendUnlessRearmed<'_> {
         let te = self.0;
         te.0.running.set(te.0.running.get() - 1);
         if te.0.running.get() == 0 && !te.is_pending() {
-            let mut panics = Panics::default();
-            panics.catch(|| te.end());
-            // Dropped here, outside any borrow: the box of the owner that the home kept.
-            panics.catch(|| drop(te.0.base.home.leave()));
-            panics.resume();
+            let _then = LeaveHome(te);
+            te.end();
         }
+    }
+}
+
+struct LeaveHome<'a>(&'a TimerRef);
+
+impl Drop for LeaveHome<'_> {
+    fn drop(&mut self) {
+        // Dropped here, outside any borrow: the box of the owner that the home kept.
+        drop(self.0.0.base.home.leave());
     }
 }
 

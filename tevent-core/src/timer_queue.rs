@@ -1,236 +1,231 @@
-//! The ordered set of deadlines. A plain data structure with no loop in it.
-//!
-//! A binary heap whose entries know their place, so that one can be moved or removed from the middle in
-//! O(log n) and without allocation (TIMER-7). Equal deadlines keep the order they were given in: each
-//! insert and each update takes the next number.
+//! The ordered set of deadlines. A plain data structure with no loop in it: zero timers stand first in, first out, and behind
+//! them all others in a [heap](TimerHeap).
 
-use std::num::NonZeroU32;
 use std::time::Instant;
 
-use slab::Slab;
+use crate::fifo::{Fifo, Standing, Ticket};
+use crate::timer_heap::{Queued, TimerHeap};
 
 /// When something is due. `None` is the zero time, before all others (TIMER-2).
 pub(crate) type Due = Option<Instant>;
 
-/// Names one entry. The generation makes a key that outlived its entry a miss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TimerKey {
-    index: u32,
-    generation: NonZeroU32,
-}
-
-#[derive(Debug)]
-struct Entry<T> {
-    value: T,
-    generation: NonZeroU32,
-    /// Where in the heap.
-    at: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    due: Due,
-    number: u64,
-}
-
-#[derive(Debug)]
+/// What stands in it knows its [place](Queued::place), so it must never be asked of one that stands in another queue.
 pub(crate) struct TimerQueue<T> {
-    entries: Slab<Entry<T>>,
-    /// Each with the index of its entry.
-    heap: Vec<(Rank, u32)>,
-    numbers: u64,
-    births: NonZeroU32,
+    zero: Fifo<T>,
+    later: TimerHeap<T>,
 }
 
-impl<T> TimerQueue<T> {
+impl<T: Queued> Standing for T {
+    fn moved(&self, to: Ticket) {
+        self.place().line_up(to);
+    }
+}
+
+impl<T: Queued + Clone> TimerQueue<T> {
     pub(crate) const fn new() -> Self {
-        TimerQueue { entries: Slab::new(), heap: Vec::new(), numbers: 0, births: NonZeroU32::MIN }
+        TimerQueue { zero: Fifo::new(), later: TimerHeap::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+        self.zero.len() + self.later.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.zero.is_empty() && self.later.is_empty()
     }
 
-    /// The deadline of the first entry.
+    /// The deadline of the first.
+    #[inline]
     pub(crate) fn first(&self) -> Option<Due> {
-        self.heap.first().map(|(rank, _)| rank.due)
+        if self.zero.is_empty() { self.later.first().map(Some) } else { Some(None) }
     }
 
-    /// Whether that entry is the first.
-    pub(crate) fn is_first(&self, key: TimerKey) -> bool {
-        self.place(key) == Some(0)
+    #[inline]
+    pub(crate) fn insert(&mut self, due: Due, value: &T) {
+        match due {
+            None => {
+                let ticket = self.zero.push_back(value.clone());
+                value.place().line_up(ticket);
+            }
+            Some(due) => self.later.insert(due, value.clone()),
+        }
     }
 
-    /// # Panics
-    /// When there are more than 2³² at a time.
-    pub(crate) fn insert(&mut self, due: Due, value: T) -> TimerKey {
-        let rank = self.next_rank(due);
-        let at = self.heap.len();
-        self.births = self.births.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        let generation = self.births;
-        let index = short(self.entries.insert(Entry { value, generation, at: short(at) }));
-        self.heap.push((rank, index));
-        self.rise(at);
-        TimerKey { index, generation }
-    }
-
-    /// Moves an entry to a new deadline, behind its equals (TIMER-4). False if it has left already.
-    pub(crate) fn update(&mut self, key: TimerKey, due: Due) -> bool {
-        let Some(at) = self.place(key) else {
-            return false;
-        };
-        self.heap[at].0 = self.next_rank(due);
-        self.settle(at);
+    /// Moves one to a new deadline, behind its equals (TIMER-4). False if it stands nowhere.
+    pub(crate) fn update(&mut self, value: &T, due: Due) -> bool {
+        match due {
+            Some(due) if value.place().is_in_heap() => self.later.update(value, due),
+            due => match self.remove(value) {
+                Some(value) => self.insert(due, &value),
+                None => return false,
+            },
+        }
         true
     }
 
-    pub(crate) fn remove(&mut self, key: TimerKey) -> Option<T> {
-        let at = self.place(key)?;
-        Some(self.remove_at(at))
+    #[inline]
+    pub(crate) fn remove(&mut self, value: &T) -> Option<T> {
+        let place = value.place();
+        if place.is_in_heap() {
+            self.later.remove(value)
+        } else if place.is_in_line() {
+            place.leave();
+            self.zero.remove(place.ticket())
+        } else {
+            None
+        }
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<T> {
-        (!self.is_empty()).then(|| self.remove_at(0))
+        match self.zero.pop_front() {
+            Some(first) => {
+                first.place().leave();
+                Some(first)
+            }
+            None => self.later.pop(),
+        }
+    }
+
+    /// Whether it is the first.
+    pub(crate) fn is_first(&self, value: &T) -> bool {
+        let place = value.place();
+        if place.is_in_line() {
+            self.zero.is_front(place.ticket())
+        } else {
+            self.zero.is_empty() && place.is_at_top()
+        }
+    }
+
+    /// The deadline of one; `None` if it stands nowhere.
+    pub(crate) fn due(&self, value: &T) -> Option<Due> {
+        if value.place().is_in_line() { Some(None) } else { self.later.due(value).map(Some) }
     }
 
     /// All, in no order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.entries.iter().map(|(_, entry)| &entry.value)
+        self.zero.iter().chain(self.later.values())
     }
 
-    /// The deadline of an entry; `None` if it has left already.
-    pub(crate) fn due(&self, key: TimerKey) -> Option<Due> {
-        self.place(key).map(|at| self.heap[at].0.due)
+    /// All, in their order, and none stands anywhere any more.
+    pub(crate) fn into_values(mut self) -> Vec<T> {
+        std::iter::from_fn(|| self.pop()).collect()
     }
-
-    fn next_rank(&mut self, due: Due) -> Rank {
-        self.numbers += 1;
-        Rank { due, number: self.numbers }
-    }
-
-    fn place(&self, key: TimerKey) -> Option<usize> {
-        let entry = self.entries.get(key.index as usize)?;
-        (entry.generation == key.generation).then_some(entry.at as usize)
-    }
-
-    fn remove_at(&mut self, at: usize) -> T {
-        let (_, index) = self.heap.swap_remove(at);
-        if at < self.heap.len() {
-            self.settle(at);
-        }
-        self.entries.remove(index as usize).value
-    }
-
-    fn settle(&mut self, at: usize) {
-        let at = self.rise(at);
-        self.sink(at);
-    }
-
-    fn rise(&mut self, mut at: usize) -> usize {
-        while at > 0 {
-            let parent = (at - 1) / 2;
-            if self.heap[parent].0 <= self.heap[at].0 {
-                break;
-            }
-            self.swap(parent, at);
-            at = parent;
-        }
-        self.note(at);
-        at
-    }
-
-    fn sink(&mut self, mut at: usize) {
-        loop {
-            let left = 2 * at + 1;
-            let smallest = [left, left + 1]
-                .into_iter()
-                .filter(|child| *child < self.heap.len())
-                .min_by_key(|child| self.heap[*child].0);
-            match smallest {
-                Some(child) if self.heap[child].0 < self.heap[at].0 => {
-                    self.swap(child, at);
-                    at = child;
-                }
-                _ => break,
-            }
-        }
-        self.note(at);
-    }
-
-    fn swap(&mut self, a: usize, b: usize) {
-        self.heap.swap(a, b);
-        self.note(a);
-        self.note(b);
-    }
-
-    fn note(&mut self, at: usize) {
-        let (_, index) = self.heap[at];
-        self.entries[index as usize].at = short(at);
-    }
-}
-
-fn short(index: usize) -> u32 {
-    u32::try_from(index).expect("more timers at a time than a key can tell apart")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timer_heap::Place;
+    use std::rc::Rc;
     use std::time::Duration;
 
-    fn drain<T>(queue: &mut TimerQueue<T>) -> Vec<T> {
-        std::iter::from_fn(|| queue.pop()).collect()
+    struct Inner(u64, Place);
+
+    #[derive(Clone)]
+    struct Value(Rc<Inner>);
+
+    impl Value {
+        fn new(name: u64) -> Self {
+            Value(Rc::new(Inner(name, Place::new())))
+        }
+
+        fn name(&self) -> u64 {
+            self.0.0
+        }
+    }
+
+    impl Queued for Value {
+        fn place(&self) -> &Place {
+            &self.0.1
+        }
+    }
+
+    fn insert(queue: &mut TimerQueue<Value>, due: Due, name: u64) -> Value {
+        let value = Value::new(name);
+        queue.insert(due, &value);
+        value
+    }
+
+    fn drain(queue: &mut TimerQueue<Value>) -> Vec<u64> {
+        std::iter::from_fn(|| queue.pop()).map(|value| value.name()).collect()
     }
 
     #[test]
     fn equal_deadlines_keep_the_order_they_were_given_in() {
         let now = Instant::now();
         let mut queue = TimerQueue::new();
-        queue.insert(Some(now), "b1");
-        let moved = queue.insert(Some(now), "moved");
-        queue.insert(Some(now), "b2");
-        queue.insert(None, "zero1");
-        queue.insert(None, "zero2");
-        assert!(queue.update(moved, Some(now)));
-        assert_eq!(drain(&mut queue), ["zero1", "zero2", "b1", "b2", "moved"]);
-        assert!(!queue.update(moved, None), "a spent key is a miss");
+        insert(&mut queue, Some(now), 3);
+        let moved = insert(&mut queue, Some(now), 5);
+        insert(&mut queue, Some(now), 4);
+        insert(&mut queue, None, 1);
+        insert(&mut queue, None, 2);
+        assert!(queue.update(&moved, Some(now)));
+        assert_eq!(drain(&mut queue), [1, 2, 3, 4, 5]);
+        assert!(!queue.update(&moved, None), "it has left");
+        assert!(queue.remove(&moved).is_none() && queue.due(&moved).is_none());
+    }
+
+    /// The due times of a model's step: zero, seconds apart, and centuries away on either side of what a rank can say.
+    fn due_of(n: u64, start: Instant) -> Due {
+        let far = Duration::from_secs(300 * 365 * 24 * 60 * 60);
+        match n % 11 {
+            0 | 1 => None,
+            2 => Some(start + far),
+            3 => Some(start + far * 2),
+            4 => start.checked_sub(far).or(Some(start)),
+            n => Some(start + Duration::from_secs(n)),
+        }
     }
 
     /// A fixed multiplicative walk in place of random numbers, against a sorted vector.
-    #[test]
-    fn agrees_with_a_sorted_vector_under_inserts_updates_and_removes() {
-        let start = Instant::now();
-        let mut queue = TimerQueue::new();
-        let mut model: Vec<(Due, u64, TimerKey, u64)> = Vec::new();
+    fn walk(queue: &mut TimerQueue<Value>, steps: u64, inserts: u64) {
+        let start = Instant::now() + Duration::from_secs(10);
+        let mut model: Vec<(Due, u64, Value)> = Vec::new();
         let mut seed = 1_u64;
-        for step in 1..20_000_u64 {
+        for step in 1..steps {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(step);
-            let due = (seed >> 40).checked_rem(7).filter(|n| *n > 0);
-            let due = due.map(|n| start + Duration::from_secs(n));
+            let due = due_of(seed >> 40, start);
             let pick = usize::try_from(seed >> 33).unwrap_or(0) % (model.len() + 1);
-            match (seed >> 60, model.get(pick).copied()) {
-                (0..=6, _) | (_, None) => {
-                    let key = queue.insert(due, step);
-                    model.push((due, step, key, step));
+            match (seed >> 60, model.get(pick).cloned()) {
+                (op, _) if op < inserts => model.push((due, step, insert(queue, due, step))),
+                (_, None) => model.push((due, step, insert(queue, due, step))),
+                (..=11, Some((_, _, value))) => {
+                    assert!(queue.update(&value, due));
+                    model[pick] = (due, step, value);
                 }
-                (7..=10, Some((_, _, key, value))) => {
-                    assert!(queue.update(key, due));
-                    model[pick] = (due, step, key, value);
-                }
-                (_, Some((_, _, key, value))) => {
-                    assert_eq!(queue.remove(key), Some(value));
+                (_, Some((_, _, value))) => {
+                    assert_eq!(queue.remove(&value).map(|gone| gone.name()), Some(value.name()));
+                    assert!(!value.place().is_taken());
                     model.remove(pick);
                 }
             }
-            assert_eq!(queue.first(), model.iter().map(|m| m.0).min());
-            assert_eq!(queue.len(), model.len());
+            let first = model.iter().min_by_key(|m| (m.0, m.1));
+            assert_eq!(queue.first(), first.map(|m| m.0));
+            assert!(first.is_none_or(|m| queue.is_first(&m.2)));
+            assert_eq!((queue.len(), queue.is_empty()), (model.len(), model.is_empty()));
+            if let Some((due, _, value)) = model.get(pick) {
+                assert_eq!(queue.due(value), Some(*due), "the very deadline");
+            }
         }
         model.sort_by_key(|m| (m.0, m.1));
-        let expected: Vec<u64> = model.iter().map(|m| m.3).collect();
-        assert_eq!(drain(&mut queue), expected);
+        let expected: Vec<u64> = model.iter().map(|m| m.2.name()).collect();
+        assert_eq!(drain(queue), expected);
+        assert!(model.iter().all(|m| !m.2.place().is_taken()));
+    }
+
+    #[test]
+    fn agrees_with_a_sorted_vector_under_inserts_updates_and_removes() {
+        walk(&mut TimerQueue::new(), 5_000, 7); // grows to hundreds
+        walk(&mut TimerQueue::new(), 20_000, 4); // stays small
+    }
+
+    #[test]
+    fn agrees_with_it_when_numbers_come_to_their_end() {
+        for numbers_left in 0..40 {
+            let mut queue = TimerQueue::new();
+            queue.later.next_number_is(u32::MAX - numbers_left);
+            walk(&mut queue, 200, 7);
+        }
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::Poll;
 
@@ -61,10 +61,6 @@ impl Reactor for Epoll {
         self.events.wait(self.number()?, timeout)?;
         reports.extend(self.events.iter().map(|(mask, token)| report_of(mask, token)));
         Ok(())
-    }
-
-    fn now(&self) -> Instant {
-        Instant::now()
     }
 
     fn object(&self) -> Option<RawFd> {

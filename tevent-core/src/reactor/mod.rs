@@ -20,7 +20,7 @@ mod sim;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::fd_flags::FdFlags;
 
@@ -34,7 +34,6 @@ pub(crate) trait Reactor {
     fn forget(&mut self, key: SlotKey, number: RawFd) -> io::Result<()>;
     fn reset(&mut self) -> io::Result<()>;
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()>;
-    fn now(&self) -> Instant;
 
     /// The kernel object, if there is one.
     fn object(&self) -> Option<RawFd>;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::event::Event;
 use mio::unix::SourceFd;
@@ -119,10 +119,6 @@ impl Reactor for Rearm {
             }
         }
         Ok(())
-    }
-
-    fn now(&self) -> Instant {
-        Instant::now()
     }
 
     fn object(&self) -> Option<RawFd> {

@@ -175,10 +175,6 @@ impl Reactor for Sim {
         Ok(())
     }
 
-    fn now(&self) -> Instant {
-        self.clock.now.get()
-    }
-
     fn object(&self) -> Option<RawFd> {
         None
     }
