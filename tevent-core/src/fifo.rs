@@ -59,7 +59,7 @@ impl<T: Standing> Fifo<T> {
         let at = self.at(ticket.0);
         let place = &mut self.ring[at];
         // Nothing was there, so nothing has to be dropped.
-        std::mem::forget(std::mem::replace(place, Some(make())));
+        std::mem::forget(place.replace(make()));
         self.back = self.back.wrapping_add(1);
         ticket
     }
@@ -118,10 +118,10 @@ impl<T: Standing> Fifo<T> {
     fn grow(&mut self) {
         let room = self.ring.len().max(FEW as usize / 2) * 2;
         assert!(u32::try_from(room).is_ok(), "more values at a time than a ticket can tell apart");
-        let old = std::mem::replace(&mut self.ring, std::iter::repeat_with(|| None).take(room).collect());
+        let ring = std::iter::repeat_with(|| None).take(room).collect();
+        let mut values = std::mem::replace(&mut self.ring, ring);
         // They are all taken, so the one at the front's place is the first.
-        let first = self.front as usize & old.len().wrapping_sub(1);
-        let mut values = old;
+        let first = self.front as usize & values.len().saturating_sub(1);
         values.rotate_left(first);
         for (number, value) in (0..).zip(values) {
             let place = self.at(self.front.wrapping_add(number));

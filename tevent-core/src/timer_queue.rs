@@ -44,7 +44,7 @@ impl<T: Queued + Clone> TimerQueue<T> {
     pub(crate) fn insert(&mut self, due: Due, value: &T) {
         match due {
             None => {
-                let ticket = self.zero.push_back(value.clone());
+                let ticket = self.zero.push_back(|| value.clone());
                 value.place().line_up(ticket);
             }
             Some(due) => self.later.insert(due, value.clone()),
