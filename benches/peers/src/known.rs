@@ -1,0 +1,61 @@
+//! The workloads that programs may have; the same list stands in `c/harness.c`.
+
+/// A workload by name.
+#[derive(Debug)]
+pub struct Known {
+    /// What it is called.
+    pub name: &'static str,
+    /// Its size when none is given.
+    pub size: &'static str,
+    /// A size for tests.
+    pub tiny: &'static str,
+    /// How it is measured.
+    pub measure: Measure,
+}
+
+/// How a workload is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Again and again until it has taken long enough: time for each.
+    Wall,
+    /// The same, where `size` operations belong together.
+    Groups,
+    /// The same, but the processor's time is told.
+    Cpu,
+    /// Once, `size` operations.
+    Once,
+    /// Once, `size` objects: what resident memory grows by for each.
+    Bytes,
+    /// Once, as long as the load lasts: the processor's time for each request.
+    Server,
+}
+
+const fn known(name: &'static str, size: &'static str, tiny: &'static str, measure: Measure) -> Known {
+    Known { name, size, tiny, measure }
+}
+
+/// All of them.
+pub const KNOWN: &[Known] = &[
+    known("immediate-rearm", "0", "0", Measure::Wall),
+    known("immediate-burst", "1000", "10", Measure::Groups),
+    known("immediate-once", "0", "0", Measure::Wall),
+    known("timer-cycle", "0", "10", Measure::Wall),
+    known("timer-latest", "10000", "10", Measure::Wall),
+    known("timer-fire", "10000", "10", Measure::Cpu),
+    known("timer-zero", "1000", "10", Measure::Groups),
+    known("ring", "1/1000", "2/10", Measure::Wall),
+    known("ring-batch", "1/1000", "2/10", Measure::Wall),
+    known("fd-churn", "0", "0", Measure::Wall),
+    known("fd-cycle-owning", "0", "0", Measure::Wall),
+    known("fd-cycle-borrowed", "0", "0", Measure::Wall),
+    known("request-post", "0", "0", Measure::Wall),
+    known("request-nopost", "0", "0", Measure::Wall),
+    known("queue", "1000", "10", Measure::Groups),
+    known("echo", "1", "3", Measure::Server),
+    known("echo-batch", "1", "3", Measure::Server),
+    known("closures", "1000000", "100", Measure::Once),
+    known("memory-fds", "15000", "10", Measure::Bytes),
+    known("memory-timers", "100000", "10", Measure::Bytes),
+    known("memory-requests", "100000", "10", Measure::Bytes),
+    known("memory-immediates", "100000", "10", Measure::Bytes),
+];

@@ -1,0 +1,99 @@
+//! Running a workload and telling what it costs.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::{Asked, Measure, Setup, Work};
+
+/// Runs what was asked for, and prints what one operation costs.
+///
+/// # Panics
+/// Where the machine refuses something.
+#[expect(clippy::cast_precision_loss, reason = "no count comes near 2^52")]
+pub fn measure(asked: &Asked<'_>, setup: fn(Setup) -> Work) {
+    raise_file_limit();
+    let served = asked.known.measure == Measure::Server;
+    let (mut load, sockets) =
+        if served { start_load(asked.size, asked.milliseconds) } else { (None, Vec::new()) };
+    let mut work = setup(Setup { size: asked.size, of: asked.of, sockets });
+    let size = asked.size as u64;
+    let each = match asked.known.measure {
+        Measure::Wall => repeat(&mut work, 64, asked.milliseconds, false),
+        Measure::Groups => repeat(&mut work, size, asked.milliseconds, false),
+        Measure::Cpu => repeat(&mut work, size, asked.milliseconds, true),
+        Measure::Once => {
+            let started = Instant::now();
+            let done = work(size);
+            started.elapsed().as_nanos() as f64 / done as f64
+        }
+        Measure::Bytes => {
+            let before = resident();
+            let done = work(size);
+            (resident() - before) as f64 / done as f64
+        }
+        Measure::Server => {
+            let started = cpu_time();
+            let done = work(0);
+            (cpu_time() - started).as_nanos() as f64 / done as f64
+        }
+    };
+    println!("{each:.2}");
+    if let Some(load) = &mut load {
+        let ended = load.wait().expect("the load generator is our child");
+        assert!(ended.success(), "the load generator failed");
+    }
+}
+
+/// Ever more operations until they take long enough; what was before has warmed up.
+#[expect(clippy::cast_precision_loss, reason = "no count comes near 2^52")]
+fn repeat(work: &mut Work, mut n: u64, milliseconds: u64, cpu: bool) -> f64 {
+    let enough = Duration::from_millis(milliseconds).as_nanos();
+    loop {
+        let (cpu_started, started) = (cpu_time(), Instant::now());
+        let done = work(n);
+        let (took, cpu_took) = (started.elapsed().as_nanos(), cpu_time() - cpu_started);
+        if took >= enough {
+            return (if cpu { cpu_took.as_nanos() } else { took }) as f64 / done as f64;
+        }
+        let more = enough + enough / 5;
+        n *= if took * 8 < more { 8 } else { u64::try_from(more / took).unwrap_or(7) + 1 };
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).expect("the processor's time is not negative")
+}
+
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has /proc");
+    let pages: Option<usize> = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.expect("the second number of statm") * rustix::param::page_size()
+}
+
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    raised.expect("a process may raise its limit");
+}
+
+/// Starts the load generator, which lies beside this program, and takes its connections.
+fn start_load(clients: usize, milliseconds: u64) -> (Option<Child>, Vec<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    rustix::net::listen(&listener, 1024).expect("a longer backlog");
+    let port = listener.local_addr().expect("the port").port();
+    let program = std::env::current_exe().expect("this program").with_file_name("echo-load");
+    let numbers = [u64::from(port), clients as u64, milliseconds].map(|number| number.to_string());
+    let load = Command::new(program).args(numbers).spawn().expect("the load generator is built");
+    let sockets = (0..clients).map(|_| {
+        let (socket, _address) = listener.accept().expect("a client");
+        socket.set_nonblocking(true).expect("a socket need not block");
+        socket.set_nodelay(true).expect("TCP has TCP_NODELAY");
+        socket
+    });
+    (Some(load), sockets.collect())
+}
