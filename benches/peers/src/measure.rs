@@ -2,12 +2,20 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::{Asked, Measure, Setup, Work};
+
+static WAKEUPS: OnceLock<u64> = OnceLock::new();
+
+/// Notes how many writes have woken the loop, where that is known.
+pub fn tell_wakeups(wakeups: u64) {
+    _ = WAKEUPS.set(wakeups);
+}
 
 /// Runs what was asked for, and prints what one operation costs.
 ///
@@ -42,6 +50,9 @@ pub fn measure(asked: &Asked<'_>, setup: fn(Setup) -> Work) {
         }
     };
     println!("{each:.2}");
+    if let Some(wakeups) = WAKEUPS.get() {
+        println!("wakeups {:.4}", *wakeups as f64 / size as f64);
+    }
     if let Some(load) = &mut load {
         let ended = load.wait().expect("the load generator is our child");
         assert!(ended.success(), "the load generator failed");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use tevent::{FdFlags, Queue, Req};
-use tevent_peers::{Setup, Work, echo, start_other};
+use tevent_peers::{Setup, Work, echo, start_other, tell_wakeups};
 
 use crate::{Count, batching, context, turn_until};
 
@@ -96,6 +96,7 @@ pub(crate) fn closures(Setup { size, .. }: Setup) -> Work {
         });
         ctx.loop_until(|| count.load(Ordering::Relaxed) >= n).expect("the loop turns");
         other.join().expect("the other thread is done");
+        tell_wakeups(ctx.stats().wakeups);
         n
     })
 }
