@@ -16,13 +16,12 @@ pub struct Known {
 /// How a workload is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Again and again until it has taken long enough: time for each.
-    Wall,
+    /// Again and again until it has taken long enough: the processor's time for each, which is all the time where
+    /// nothing sleeps, but for what other processes take.
+    Repeat,
     /// The same, where `size` operations belong together.
     Groups,
-    /// The same, but the processor's time is told.
-    Cpu,
-    /// Once, `size` operations.
+    /// Once, `size` operations, on two threads: time on the wall for each.
     Once,
     /// Once, `size` objects: what resident memory grows by for each.
     Bytes,
@@ -36,20 +35,20 @@ const fn known(name: &'static str, size: &'static str, tiny: &'static str, measu
 
 /// All of them.
 pub const KNOWN: &[Known] = &[
-    known("immediate-rearm", "0", "0", Measure::Wall),
+    known("immediate-rearm", "0", "0", Measure::Repeat),
     known("immediate-burst", "1000", "10", Measure::Groups),
-    known("immediate-once", "0", "0", Measure::Wall),
-    known("timer-cycle", "0", "10", Measure::Wall),
-    known("timer-latest", "10000", "10", Measure::Wall),
-    known("timer-fire", "10000", "10", Measure::Cpu),
+    known("immediate-once", "0", "0", Measure::Repeat),
+    known("timer-cycle", "0", "10", Measure::Repeat),
+    known("timer-latest", "10000", "10", Measure::Repeat),
+    known("timer-fire", "10000", "10", Measure::Groups),
     known("timer-zero", "1000", "10", Measure::Groups),
-    known("ring", "1/1000", "2/10", Measure::Wall),
-    known("ring-batch", "1/1000", "2/10", Measure::Wall),
-    known("fd-churn", "0", "0", Measure::Wall),
-    known("fd-cycle-owning", "0", "0", Measure::Wall),
-    known("fd-cycle-borrowed", "0", "0", Measure::Wall),
-    known("request-post", "0", "0", Measure::Wall),
-    known("request-nopost", "0", "0", Measure::Wall),
+    known("ring", "1/1000", "2/10", Measure::Repeat),
+    known("ring-batch", "1/1000", "2/10", Measure::Repeat),
+    known("fd-churn", "0", "0", Measure::Repeat),
+    known("fd-cycle-owning", "0", "0", Measure::Repeat),
+    known("fd-cycle-borrowed", "0", "0", Measure::Repeat),
+    known("request-post", "0", "0", Measure::Repeat),
+    known("request-nopost", "0", "0", Measure::Repeat),
     known("queue", "1000", "10", Measure::Groups),
     known("echo", "1", "3", Measure::Server),
     known("echo-batch", "1", "3", Measure::Server),

@@ -30,9 +30,8 @@ pub fn measure(asked: &Asked<'_>, setup: fn(Setup) -> Work) {
     let mut work = setup(Setup { size: asked.size, of: asked.of, sockets });
     let size = asked.size as u64;
     let each = match asked.known.measure {
-        Measure::Wall => repeat(&mut work, 64, asked.milliseconds, false),
-        Measure::Groups => repeat(&mut work, size, asked.milliseconds, false),
-        Measure::Cpu => repeat(&mut work, size, asked.milliseconds, true),
+        Measure::Repeat => repeat(&mut work, 64, asked.milliseconds),
+        Measure::Groups => repeat(&mut work, size, asked.milliseconds),
         Measure::Once => {
             let started = Instant::now();
             let done = work(size);
@@ -61,14 +60,14 @@ pub fn measure(asked: &Asked<'_>, setup: fn(Setup) -> Work) {
 
 /// Ever more operations until they take long enough; what was before has warmed up.
 #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^52")]
-fn repeat(work: &mut Work, mut n: u64, milliseconds: u64, cpu: bool) -> f64 {
+fn repeat(work: &mut Work, mut n: u64, milliseconds: u64) -> f64 {
     let enough = Duration::from_millis(milliseconds).as_nanos();
     loop {
         let (cpu_started, started) = (cpu_time(), Instant::now());
         let done = work(n);
         let (took, cpu_took) = (started.elapsed().as_nanos(), cpu_time() - cpu_started);
         if took >= enough {
-            return (if cpu { cpu_took.as_nanos() } else { took }) as f64 / done as f64;
+            return cpu_took.as_nanos() as f64 / done as f64;
         }
         let more = enough + enough / 5;
         n *= if took * 8 < more { 8 } else { u64::try_from(more / took).unwrap_or(7) + 1 };

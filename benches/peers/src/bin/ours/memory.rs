@@ -17,8 +17,9 @@ fn fill<T: 'static>(size: usize, mut make: impl FnMut(usize) -> T + 'static) -> 
 
 pub(crate) fn fds(Setup { size, .. }: Setup) -> Work {
     let (ctx, count) = (context(), Count::default());
-    let files: Vec<_> =
-        (0..size).map(|_| eventfd(0, EventfdFlags::NONBLOCK).expect("the process may have so many files")).collect();
+    let files: Vec<_> = (0..size)
+        .map(|_| eventfd(0, EventfdFlags::NONBLOCK).expect("the process may have so many files"))
+        .collect();
     fill(size, move |i| {
         let count = count.clone();
         ctx.add_fd(&files[i], FdFlags::READ, move |_ev, _fde, _flags| count.up()).expect("it can be watched")
