@@ -152,14 +152,15 @@ void join_other(void) {
     pthread_join(other, NULL);
 }
 
+/* Of its own: not the pages of files, such as the program itself. */
 static long resident(void) {
-    long size, pages;
+    long size, pages, of_files;
     FILE *file = must(fopen("/proc/self/statm", "r"), "statm");
-    if (fscanf(file, "%ld %ld", &size, &pages) != 2) {
+    if (fscanf(file, "%ld %ld %ld", &size, &pages, &of_files) != 3) {
         fail("statm");
     }
     fclose(file);
-    return pages * sysconf(_SC_PAGESIZE);
+    return (pages - of_files) * sysconf(_SC_PAGESIZE);
 }
 
 /* Starts the load generator, which lies beside this program, and takes its connections. */

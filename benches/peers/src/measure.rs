@@ -79,10 +79,13 @@ fn cpu_time() -> Duration {
     Duration::try_from(time).expect("the processor's time is not negative")
 }
 
+/// Of its own: not the pages of files, such as the program itself.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has /proc");
-    let pages: Option<usize> = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
-    pages.expect("the second number of statm") * rustix::param::page_size()
+    let mut pages = statm.split(' ').map_while(|pages| pages.parse::<usize>().ok());
+    let (resident, of_files) = (pages.nth(1), pages.next());
+    let own = resident.zip(of_files).map(|(resident, of_files)| resident - of_files);
+    own.expect("the second and third number of statm") * rustix::param::page_size()
 }
 
 fn raise_file_limit() {
