@@ -262,8 +262,7 @@ int harness_main(int argc, char **argv, const struct workload *workloads) {
     pid_t load = known[k].measure == SERVER ? start_load(size, milliseconds) : 0;
     w->setup(size, of);
     switch (known[k].measure) {
-    case WALL:
-    case CPU:
+    case REPEAT:
         repeat(w, known[k].in_sizes ? size : 64, enough);
         break;
     case ONCE: {
