@@ -1,153 +1,14 @@
-/*
- * What can be had at all: a plain loop on level-triggered epoll, as one would write it for one program alone. It is no
- * library: nothing is checked, nothing can be freed behind its back. What runs next is a ring of functions, timers are a
- * binary heap, and a request is a block of memory in a list.
- */
-#include "harness.h"
+/* The plain loop: its workloads. */
+#include "handover.h"
+#include "raw_loop.h"
 
-#include <pthread.h>
-#include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-typedef void function(void *private_data);
-
-/* The ring of what runs next. */
-struct call {
-    function *run;
-    void *private_data;
-};
-static struct call *ring;
-static size_t ring_head, ring_tail, ring_size = 1024; /* a power of two */
-
-static void schedule(function *run, void *private_data) {
-    if (ring_tail - ring_head == ring_size) {
-        struct call *wider = must(calloc(2 * ring_size, sizeof *wider), "calloc");
-        for (size_t i = ring_head; i < ring_tail; i++) {
-            wider[i & (2 * ring_size - 1)] = ring[i & (ring_size - 1)];
-        }
-        free(ring);
-        ring = wider;
-        ring_size *= 2;
-    }
-    ring[ring_tail++ & (ring_size - 1)] = (struct call){run, private_data};
-}
-
-/* Timers: slots, and a heap of their numbers with the deadlines beside them. */
-struct timer {
-    struct call call;
-    uint32_t place; /* in the heap; in a free slot the next free one */
-};
-struct pending {
-    uint64_t due;
-    uint32_t timer;
-};
-static struct timer *timers;
-static struct pending *heap;
-static uint32_t heap_size, slots, free_slot = UINT32_MAX, room;
-
-static void put(uint32_t place, struct pending pending) {
-    heap[place] = pending;
-    timers[pending.timer].place = place;
-}
-
-static void sift(uint32_t place, struct pending pending) {
-    while (place > 0 && heap[(place - 1) / 2].due > pending.due) {
-        put(place, heap[(place - 1) / 2]);
-        place = (place - 1) / 2;
-    }
-    for (;;) {
-        uint32_t child = 2 * place + 1;
-        if (child >= heap_size) {
-            break;
-        }
-        child += child + 1 < heap_size && heap[child + 1].due < heap[child].due;
-        if (heap[child].due >= pending.due) {
-            break;
-        }
-        put(place, heap[child]);
-        place = child;
-    }
-    put(place, pending);
-}
-
-static uint32_t add_timer(uint64_t due, function *run, void *private_data) {
-    uint32_t timer = free_slot;
-    if (timer != UINT32_MAX) {
-        free_slot = timers[timer].place;
-    } else {
-        if (slots == room) {
-            room = room ? 2 * room : 64;
-            timers = must(realloc(timers, room * sizeof *timers), "realloc");
-            heap = must(realloc(heap, room * sizeof *heap), "realloc");
-        }
-        timer = slots++;
-    }
-    timers[timer].call = (struct call){run, private_data};
-    heap_size++;
-    sift(heap_size - 1, (struct pending){due, timer});
-    return timer;
-}
-
-static void cancel_timer(uint32_t timer) {
-    uint32_t place = timers[timer].place;
-    struct pending last = heap[--heap_size];
-    if (place < heap_size) {
-        sift(place, last);
-    }
-    timers[timer].place = free_slot;
-    free_slot = timer;
-}
-
-static void run_due_timers(uint64_t now) {
-    while (heap_size > 0 && heap[0].due <= now) {
-        uint32_t timer = heap[0].timer;
-        struct call call = timers[timer].call;
-        cancel_timer(timer);
-        call.run(call.private_data);
-    }
-}
-
-/* Fds, and the loop itself. */
-static int epoll;
+/* What the handlers raise. */
 static long count;
-
-static void watch(int fd, uint32_t events, struct call *call) {
-    struct epoll_event event = {.events = events, .data.ptr = call};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        fail("epoll_ctl");
-    }
-}
-
-static void unwatch(int fd) {
-    if (epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) != 0) {
-        fail("epoll_ctl");
-    }
-}
-
-static void turn(void) {
-    if (ring_head != ring_tail) {
-        struct call call = ring[ring_head++ & (ring_size - 1)];
-        call.run(call.private_data);
-        return;
-    }
-    int timeout = -1;
-    if (heap_size > 0) {
-        uint64_t due = heap[0].due, now = due == 0 ? 0 : now_ns();
-        if (due <= now) {
-            run_due_timers(now);
-            return;
-        }
-        timeout = (int)((due - now + 999999) / 1000000);
-    }
-    struct epoll_event events[64];
-    int n = epoll_wait(epoll, events, 64, timeout);
-    for (int i = 0; i < n; i++) {
-        struct call *call = events[i].data.ptr;
-        call->run(call->private_data);
-    }
-}
+static long group;
+static int ends[2];
 
 static void turn_until(long n) {
     while (count < n) {
@@ -155,15 +16,10 @@ static void turn_until(long n) {
     }
 }
 
-/* The workloads. */
-static long group;
-static int ends[2];
-
 static void setup(long size, long of) {
     (void)of;
     group = size;
-    epoll = epoll_create1(EPOLL_CLOEXEC);
-    ring = must(calloc(ring_size, sizeof *ring), "calloc");
+    make_loop();
 }
 
 static void count_up(void *private_data) {
@@ -408,26 +264,13 @@ static long run_queue(long n) {
     return n;
 }
 
-/* Other threads: a list under a lock, and an eventfd that is written when the list was empty. */
-struct closure {
-    struct closure *next;
-    struct call call;
-};
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct closure *list_head, **list_tail = &list_head;
+/* Other threads: an eventfd is written when the list was empty. */
 static long closures;
 static int bell;
 
 static void *schedule_all(void *nothing) {
     for (long i = 0; i < closures; i++) {
-        struct closure *closure = must(malloc(sizeof *closure), "malloc");
-        *closure = (struct closure){NULL, {count_up, &count}};
-        pthread_mutex_lock(&lock);
-        bool first = list_head == NULL;
-        *list_tail = closure;
-        list_tail = &closure->next;
-        pthread_mutex_unlock(&lock);
-        if (first) {
+        if (handover_put(count_up, &count)) {
             wakeups++;
             if (write(bell, &(uint64_t){1}, 8) != 8) {
                 fail("write");
@@ -437,26 +280,16 @@ static void *schedule_all(void *nothing) {
     return nothing;
 }
 
-static void run_closures_now(void *private_data) {
+static void take_closures(void *private_data) {
     uint64_t rung;
     if (read(*(int *)private_data, &rung, sizeof rung) != sizeof rung) {
         fail("read");
     }
-    pthread_mutex_lock(&lock);
-    struct closure *closure = list_head;
-    list_head = NULL;
-    list_tail = &list_head;
-    pthread_mutex_unlock(&lock);
-    while (closure != NULL) {
-        struct closure *next = closure->next;
-        closure->call.run(closure->call.private_data);
-        free(closure);
-        closure = next;
-    }
+    handover_run();
 }
 
 static void setup_closures(long size, long of) {
-    static struct call call = {run_closures_now, &bell};
+    static struct call call = {take_closures, &bell};
     setup(size, of);
     closures = size;
     wakeups = 0;
