@@ -11,6 +11,7 @@ pub use known::{KNOWN, Known, Measure};
 pub use measure::{measure, tell_wakeups};
 pub use work::{
     Hop, LATEST, Random, echo, hop_on, make_hops, make_pair, pin_to, pin_to_other_core, start_other,
+    try_hop_on,
 };
 
 /// One of a program's workloads.

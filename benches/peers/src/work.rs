@@ -1,8 +1,9 @@
 //! What handlers do, the same in every program, and what they do it to.
 
+use std::io;
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -48,9 +49,22 @@ pub const LATEST: Duration = Duration::from_secs(3 * 3600);
 /// A handler's place in the pipe ring: where it reads and where it writes.
 #[derive(Debug)]
 pub struct Hop {
-    /// The reading end that is watched.
-    pub from: OwnedFd,
+    from: OwnedFd,
     to: OwnedFd,
+}
+
+impl AsFd for Hop {
+    /// The reading end.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.from.as_fd()
+    }
+}
+
+impl AsRawFd for Hop {
+    /// The reading end.
+    fn as_raw_fd(&self) -> RawFd {
+        self.from.as_raw_fd()
+    }
 }
 
 /// A pipe ring: `of` pipes, and a byte in every `of / active`-th.
@@ -74,9 +88,19 @@ pub fn make_hops(active: usize, of: usize) -> Vec<Hop> {
 /// If there is nothing to read.
 #[inline]
 pub fn hop_on(hop: &Hop) {
+    try_hop_on(hop).expect("a byte to read, and a pipe that takes it");
+}
+
+/// The same where there may be nothing to read: for peers that tell only once that there is.
+///
+/// # Errors
+/// That there is nothing.
+#[inline]
+pub fn try_hop_on(hop: &Hop) -> io::Result<()> {
     let mut byte = [0];
-    let read = rustix::io::read(&hop.from, &mut byte).expect("a byte to read");
-    assert_eq!(read, rustix::io::write(&hop.to, &byte).expect("a pipe takes a byte"));
+    rustix::io::read(&hop.from, &mut byte)?;
+    rustix::io::write(&hop.to, &byte)?;
+    Ok(())
 }
 
 /// Both ends of a socket pair: either can be written at any time.

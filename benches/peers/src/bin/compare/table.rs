@@ -87,18 +87,15 @@ fn significant(number: f64) -> String {
 
 /// Who is ahead of us where; the plain loop is a limit and no peer.
 fn ahead(text: &mut String, lines: &[&Line], peers: &[&'static str], samples: &Samples) {
-    text.push('\n');
-    let mut any = false;
+    text.push_str("\nAhead of us, and the ratio of our speed to theirs:\n\n");
     for line in lines {
-        for peer in peers.iter().filter(|peer| ![OURS, RAW].contains(peer)) {
-            let ratio = samples.ratio(&run_of(line, OURS), &run_of(line, peer));
-            if let Some(ratio) = ratio.filter(|ratio| *ratio < 1.0) {
-                any = true;
-                _ = writeln!(text, "- {peer} is ahead of us: {} ({ratio:.2})", line.title);
-            }
+        let ratio = |peer: &&'static str| {
+            let ratio = samples.ratio(&run_of(line, OURS), &run_of(line, peer))?;
+            (ratio < 0.995 && ![OURS, RAW].contains(peer)).then(|| format!("{peer} {ratio:.2}"))
+        };
+        let ahead: Vec<_> = peers.iter().filter_map(ratio).collect();
+        if !ahead.is_empty() {
+            _ = writeln!(text, "- {}: {}", line.title, ahead.join(", "));
         }
-    }
-    if !any {
-        text.push_str("No peer is ahead of us on any line.\n");
     }
 }

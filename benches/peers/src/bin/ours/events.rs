@@ -114,7 +114,7 @@ pub(crate) fn ring(setup: &Setup, batch: usize) -> Work {
             hop_on(&mine);
             count.up();
         };
-        ctx.keep(ctx.add_fd(&hop.from, FdFlags::READ, run).expect("a pipe can be watched"));
+        ctx.keep(ctx.add_fd(&*hop, FdFlags::READ, run).expect("a pipe can be watched"));
     }
     Box::new(move |n| {
         count.clear();
