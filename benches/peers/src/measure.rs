@@ -45,7 +45,7 @@ pub fn measure(asked: &Asked<'_>, setup: fn(Setup) -> Work) {
         Measure::Server => {
             let started = cpu_time();
             let done = work(0);
-            (cpu_time() - started).as_nanos() as f64 / done as f64
+            (cpu_time() - started) as f64 / done as f64
         }
     };
     println!("{each:.2}");
@@ -67,16 +67,17 @@ fn repeat(work: &mut Work, mut n: u64, milliseconds: u64) -> f64 {
         let done = work(n);
         let (took, cpu_took) = (started.elapsed().as_nanos(), cpu_time() - cpu_started);
         if took >= enough {
-            return cpu_took.as_nanos() as f64 / done as f64;
+            return cpu_took as f64 / done as f64;
         }
         let more = enough + enough / 5;
         n *= if took * 8 < more { 8 } else { u64::try_from(more / took).unwrap_or(7) + 1 };
     }
 }
 
-fn cpu_time() -> Duration {
+/// In nanoseconds.
+fn cpu_time() -> u128 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::try_from(time).expect("the processor's time is not negative")
+    Duration::try_from(time).expect("the processor's time is not negative").as_nanos()
 }
 
 /// Of its own: not the pages of files, such as the program itself.

@@ -123,14 +123,13 @@ pub fn echo(mut socket: &TcpStream, requests: &mut u64) -> bool {
     use std::io::Write;
     let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
     match rustix::io::read(socket, &mut buffer) {
-        Ok(([], _)) => false,
+        Ok(([], _)) | Err(Errno::CONNRESET) => false,
         Ok((bytes, _)) => {
             socket.write_all(bytes).expect("the client reads");
             *requests += 1;
             true
         }
         Err(Errno::AGAIN) => true,
-        Err(Errno::CONNRESET) => false,
         Err(error) => panic!("echo: {error}"),
     }
 }

@@ -151,7 +151,9 @@ fn closures(Setup { size, .. }: Setup) -> Work {
         while count < n {
             wait(&mut poll, &mut events);
             let taken = std::mem::take(&mut *list.lock().expect("nobody panics under it"));
-            taken.into_iter().for_each(|closure| closure(&mut count));
+            for closure in taken {
+                closure(&mut count);
+            }
         }
         other.join().expect("the other thread is done");
         count

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -65,9 +66,9 @@ impl Samples {
     /// All of it, a line for each run.
     pub(crate) fn to_csv(&self) -> String {
         let mut csv = String::from("peer,workload,size,round,each\n");
-        for (cell @ (peer, workload, size), _) in &self.0 {
+        for cell @ (peer, workload, size) in self.0.keys() {
             for (round, each) in self.numbers(cell).iter().enumerate() {
-                csv.push_str(&format!("{peer},{workload},{size},{},{each}\n", round + 1));
+                _ = writeln!(csv, "{peer},{workload},{size},{},{each}", round + 1);
             }
         }
         csv

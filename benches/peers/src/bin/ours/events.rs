@@ -33,7 +33,9 @@ pub(crate) fn immediate_burst(Setup { size, .. }: Setup) -> Work {
     Box::new(move |n| {
         for _ in (0..n).step_by(size) {
             count.clear();
-            immediates.iter().for_each(|im| im.schedule(&ctx));
+            for im in &immediates {
+                im.schedule(&ctx);
+            }
             turn_until(&ctx, &count, size as u64);
         }
         n
