@@ -109,6 +109,7 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
             cells.extend(TIMER_SIZES.iter().map(|size| (*peer, "timer-cycle", *size)));
             cells.extend(RING_SIZES.iter().map(|size| (*peer, "ring", *size)));
         }
+        cells.extend(RING_SIZES.iter().map(|size| (OURS, "ring-batch", *size)));
         cells.sort_unstable();
         cells.dedup();
     }

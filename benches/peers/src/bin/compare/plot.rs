@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
+use crate::OURS;
 use crate::lines::{RING_SIZES, TIMER_SIZES};
 use crate::samples::Samples;
 
 const COLOURS: &[&str] =
     &["#d62728", "#1f77b4", "#000000", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#ff7f0e", "#17becf"];
+/// Ours with `batch(64)`.
+const BATCHED: &str = "#ff9896";
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 320.0;
 
@@ -22,10 +25,12 @@ pub(crate) fn plot(peers: &[&'static str], samples: &Samples) -> String {
          font-size=\"12\">\n<rect width=\"1120\" height=\"420\" fill=\"white\"/>\n",
     );
     let timers = curves(peers, samples, "timer-cycle", TIMER_SIZES);
-    let ring = curves(peers, samples, "ring", RING_SIZES);
-    chart(&mut svg, 70.0, "a timer added and cancelled, ns, by timers pending", &timers);
+    let mut ring = curves(peers, samples, "ring", RING_SIZES);
+    ring.push(curve(OURS, BATCHED, samples, "ring-batch", RING_SIZES));
+    chart(&mut svg, 70.0, "a timer added and cancelled, ns, by timers pending (0 stands at 1)", &timers);
     chart(&mut svg, 570.0, "an event of the pipe ring, ns, by fds, 10 of them active", &ring);
-    for (i, (peer, colour)) in (0_u8..).zip(peers.iter().zip(COLOURS)) {
+    let named = peers.iter().copied().zip(COLOURS.iter().copied()).chain([("ours, batch(64)", BATCHED)]);
+    for (i, (peer, colour)) in (0_u8..).zip(named) {
         let y = 60.0 + 20.0 * f64::from(i);
         _ = writeln!(svg, "<path d=\"M1020 {y}h24\" stroke=\"{colour}\" stroke-width=\"2\"/>");
         _ = writeln!(svg, "<text x=\"1050\" y=\"{}\">{peer}</text>", y + 4.0);
@@ -40,15 +45,24 @@ fn curves(
     workload: &'static str,
     sizes: &[&'static str],
 ) -> Vec<Curve> {
-    let curve = |(peer, colour): (&&'static str, &&'static str)| {
-        let point = |size: &&'static str| {
-            let number: f64 = size.rsplit('/').next()?.parse().ok()?;
-            // Nothing pending stands where one would be.
-            Some((number.max(1.0), samples.median(&(*peer, workload, *size))?))
-        };
-        Curve { peer, colour, points: sizes.iter().filter_map(point).collect() }
-    };
+    let curve =
+        |(peer, colour): (&&'static str, &&'static str)| curve(peer, colour, samples, workload, sizes);
     peers.iter().zip(COLOURS).map(curve).collect()
+}
+
+fn curve(
+    peer: &'static str,
+    colour: &'static str,
+    samples: &Samples,
+    workload: &'static str,
+    sizes: &[&'static str],
+) -> Curve {
+    let point = |size: &&'static str| {
+        let number: f64 = size.rsplit('/').next()?.parse().ok()?;
+        // Nothing pending stands where one would be.
+        Some((number.max(1.0), samples.median(&(peer, workload, *size))?))
+    };
+    Curve { peer, colour, points: sizes.iter().filter_map(point).collect() }
 }
 
 /// From the power of ten at or below the least to the one at or above the greatest.
