@@ -21,8 +21,8 @@ struct Curve {
 
 pub(crate) fn plot(peers: &[&'static str], samples: &Samples) -> String {
     let mut svg = String::from(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1120 420\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"1120\" height=\"420\" fill=\"white\"/>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1180 420\" font-family=\"sans-serif\" \
+         font-size=\"12\">\n<rect width=\"1180\" height=\"420\" fill=\"white\"/>\n",
     );
     let timers = curves(peers, samples, "timer-cycle", TIMER_SIZES);
     let mut ring = curves(peers, samples, "ring", RING_SIZES);
