@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# The benches in their test mode: each runs once, nothing is measured.
+# The benches in their test mode: each runs once, nothing is measured. For the comparison with peers itself see peers.sh.
 . "$(dirname "$0")/lib.sh"
 
 say "benches in test mode"
 cargo test --benches --locked
+say "the comparison with peers, the Rust half, with tiny numbers"
+cargo test --locked --package tevent-peers
