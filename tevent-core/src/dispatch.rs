@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::call_flow;
 use crate::context::ContextRef;
 use crate::error::LoopError;
-use crate::fd_table::FdTable;
+use crate::fd_table::{FdTable, Next};
 use crate::stats::Counters;
 use crate::trace::TracePoint;
 
@@ -117,8 +117,8 @@ fn wait_for_fds(
     let mut next_timer_in = next_timer_in;
     match run_fetched_fd(ev) {
         Fetched::Ran => return Ok(()),
-        // Whoever was told may have scheduled what was not there before.
-        Fetched::Said => next_timer_in = time_to_next(ev),
+        // Where the debug sink was told it may have scheduled what was not there before.
+        Fetched::Void => next_timer_in = time_to_next(ev),
         Fetched::Nothing => {}
     }
     if ev.signals().is_deaf() {
@@ -138,8 +138,8 @@ fn wait_for_fds(
         Some(Err(e)) => return Err(LoopError::Wait(e)),
         Some(Ok(())) => {}
     }
-    let fetched = ev.with_fds(|fds| fds.has_fetched()).unwrap_or(false);
-    if run_fetched_fd(ev) == Fetched::Ran || run_timer_if_due(ev) || fetched {
+    let fetched = run_fetched_fd(ev);
+    if fetched == Fetched::Ran || run_timer_if_due(ev) || fetched == Fetched::Void {
         return Ok(());
     }
     if ev.tasks().are_woken() {
@@ -153,9 +153,8 @@ fn wait_for_fds(
 
 /// Asks the kernel what is ready; `None` without a context.
 fn fetch(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -> Option<io::Result<()>> {
-    let asks = ev.with_fds(|fds| fds.asks_kernel())?;
-    let told = asks && ev.trace().is_on();
-    if asks {
+    let told = ev.trace().is_on() && ev.with_fds(|fds| fds.asks_kernel())?;
+    if told {
         ev.tell_point(TracePoint::BeforeWait);
     }
     // Tasks that have used up their budget go on after this look.
@@ -167,12 +166,9 @@ fn fetch(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -
     } else {
         next_timer_in.or(ev.wait_timeout().get())
     };
-    let fetched = ev.with_fds(|fds| {
-        fds.catch_up();
-        fds.fetch(timeout)
-    });
+    let fetched = ev.with_fds(|fds| fds.fetch(timeout));
     ev.tasks().looked_at_fds();
-    if asks {
+    if told {
         ev.tell_point(TracePoint::AfterWait);
     }
     fetched
@@ -199,19 +195,24 @@ pub(crate) fn time_to_next(ev: &ContextRef) -> Option<Duration> {
 #[derive(PartialEq, Eq)]
 enum Fetched {
     Nothing,
-    /// No handler has run, but the debug sink.
-    Said,
+    /// No handler has run.
+    Void,
     Ran,
 }
 
 /// One event of what was fetched runs; what has become void since is passed over.
 fn run_fetched_fd(ev: &ContextRef) -> Fetched {
-    let next = ev.with_fds(FdTable::next).flatten();
-    if let Some((fde, flags)) = next {
-        fde.run(ev, flags);
-        return Fetched::Ran;
+    match ev.with_fds(FdTable::next) {
+        Some(Next::Event(fde, flags)) => {
+            fde.run(ev, flags);
+            Fetched::Ran
+        }
+        Some(Next::Void) => {
+            ev.say_what_is_not_open();
+            Fetched::Void
+        }
+        Some(Next::Nothing) | None => Fetched::Nothing,
     }
-    if ev.say_what_is_not_open() { Fetched::Said } else { Fetched::Nothing }
 }
 
 /// After a time-out.

@@ -1,7 +1,7 @@
 //! Fd events (FD): handlers that run as long as a file is ready.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
@@ -10,9 +10,11 @@ use std::rc::{Rc, Weak};
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::fd_flags::FdFlags;
-use crate::fd_slot::Place;
+use crate::fd_inner::{Holding, Inner, Marks, Watcher};
+use crate::fd_slot::{Place, Told};
 use crate::fd_source::{AddFdError, FdSource, Hold};
 use crate::fd_table::FdTable;
+use crate::look::look;
 use crate::panics::Panics;
 use crate::stack::{bounded, bounded_drop};
 use crate::sys::slot::Slot;
@@ -37,52 +39,9 @@ pub struct FdEvent(FdRef);
 
 /// A handle on an [`FdEvent`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct FdRef(Rc<Inner<dyn Call>>);
+pub struct FdRef(Rc<Inner<dyn Watcher>>);
 
 event_ref!(FdEvent, FdRef, "tevent_fd_set_tag", "tevent_fd_get_tag");
-
-type CloseFn = Box<dyn FnOnce(RawFd)>;
-
-struct Inner<H: ?Sized> {
-    base: EventBase,
-    number: RawFd,
-    /// `None` once it is freed or its context is gone.
-    ctx: RefCell<Option<ContextRef>>,
-    hold: RefCell<Hold>,
-    flags: Cell<FdFlags>,
-    /// Its place in the fd table, as long as it has one.
-    place: Cell<Option<Place>>,
-    /// A hang-up or error was reported to it (FD-6).
-    saw_error: Cell<bool>,
-    close_fn: RefCell<Option<CloseFn>>,
-    freed: Cell<bool>,
-    standing: Cell<Standing>,
-    handler: H,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// The library's own: it never counts (LOOP-3), and is not traced (TRACE-3).
-    Internal,
-    Plain,
-    /// Told to traces as attached.
-    Attached,
-}
-
-trait Call {
-    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags);
-    fn dismiss(&self);
-}
-
-impl<F: Fn(&ContextRef, &FdRef, FdFlags) + 'static> Call for Slot<F> {
-    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags) {
-        Slot::call(self, |handler| handler(ev, fde, flags));
-    }
-
-    fn dismiss(&self) {
-        Slot::dismiss(self);
-    }
-}
 
 impl ContextRef {
     /// Watches a file. The handler runs in a turn of its own whenever one of the asked flags is ready and
@@ -135,7 +94,7 @@ impl ContextRef {
         flags: FdFlags,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        self.watch(fd.into(), flags, Standing::Plain, handler)
+        self.watch(fd.into(), flags, Marks::NONE, handler)
     }
 
     /// Watches a file of the library's own.
@@ -145,7 +104,7 @@ impl ContextRef {
         flags: FdFlags,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        self.watch(fd.into(), flags, Standing::Internal, handler)
+        self.watch(fd.into(), flags, Marks::INTERNAL, handler)
     }
 
     /// Says which numbers were found not to be open (FD-3), and whether there were any.
@@ -162,22 +121,19 @@ impl ContextRef {
         &self,
         FdSource { number, hold }: FdSource,
         flags: FdFlags,
-        standing: Standing,
+        marks: Marks,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        let fde = FdEvent(FdRef(Rc::new(Inner {
-            base: EventBase::new(),
-            number,
-            ctx: RefCell::new(Some(self.clone())),
-            hold: RefCell::new(hold),
-            flags: Cell::new(flags),
-            place: Cell::new(None),
-            saw_error: Cell::new(false),
-            close_fn: RefCell::new(None),
-            freed: Cell::new(false),
-            standing: Cell::new(standing),
-            handler: Slot::new(handler),
-        })));
+        let handler = Slot::new(handler);
+        let fde = FdEvent(match hold {
+            Hold::Borrowed => FdRef::new(self, number, flags, marks, handler),
+            hold => {
+                let watcher = Holding { hold: Cell::new(hold), handler };
+                let fde = FdRef::new(self, number, flags, marks, watcher);
+                fde.0.mark(Marks::HOLDS);
+                fde
+            }
+        });
         let added = if number < 0 {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "the number is negative"))
         } else {
@@ -190,14 +146,14 @@ impl ContextRef {
                 if fde.flags() != flags {
                     self.say_what_is_not_open();
                 }
-                if standing == Standing::Plain {
-                    fde.0.0.standing.set(Standing::Attached);
+                if marks != Marks::INTERNAL {
+                    fde.0.0.mark(Marks::ATTACHED);
                     self.tell(Traced::Fd(&fde), EventTracePoint::Attach);
                 }
                 Ok(fde)
             }
             Err(error) => {
-                let hold = fde.0.0.hold.replace(Hold::Borrowed);
+                let hold = fde.0.0.watcher.let_go();
                 let file = FdSource { number, hold };
                 // Before the result is made: one that is made already would leak if this panics.
                 drop(fde);
@@ -209,12 +165,15 @@ impl ContextRef {
 
 impl Drop for FdEvent {
     fn drop(&mut self) {
-        let number = self.0.fd();
-        self.0.0.freed.set(true);
+        let inner = &*self.0.0;
+        inner.mark(Marks::FREED);
+        if !inner.is(Marks::HOLDS) && !self.0.has_close_fn() {
+            return self.0.detach();
+        }
         let mut panics = Panics::default();
         panics.catch(|| self.0.detach());
-        let close_fn = self.0.0.close_fn.take();
-        let hold = self.0.0.hold.replace(Hold::Borrowed);
+        let (number, close_fn) = (inner.number, inner.close_fn.take());
+        let hold = inner.watcher.let_go();
         // One job, so that the file is closed after the function though that may have to wait.
         panics.catch(|| {
             bounded(move || {
@@ -233,6 +192,26 @@ impl Drop for FdEvent {
 }
 
 impl FdRef {
+    #[track_caller]
+    fn new(
+        ev: &ContextRef,
+        number: RawFd,
+        flags: FdFlags,
+        marks: Marks,
+        watcher: impl Watcher + 'static,
+    ) -> Self {
+        FdRef(Rc::new(Inner {
+            base: EventBase::new(),
+            ctx: Cell::new(Some(ev.clone())),
+            close_fn: Cell::new(None),
+            place: Cell::new(Place::Nowhere),
+            number,
+            flags: Cell::new(flags),
+            marks: Cell::new(marks),
+            watcher,
+        }))
+    }
+
     /// The number it watches.
     #[must_use]
     pub fn fd(&self) -> RawFd {
@@ -282,7 +261,7 @@ impl FdRef {
         if flags != self.flags() {
             self.with_fds(|fds| fds.set_flags(self, flags));
             if self.flags() != flags {
-                let ctx = self.0.ctx.borrow().clone();
+                let ctx = look(&self.0.ctx, ContextRef::clone);
                 ctx.inspect(|ev| _ = ev.say_what_is_not_open());
             }
         }
@@ -314,17 +293,17 @@ impl FdRef {
     #[doc(alias = "tevent_fd_set_close_fn")]
     #[doc(alias = "tevent_fd_close_fn_t")]
     pub fn set_close_fn(&self, close_fn: impl FnOnce(RawFd) + 'static) {
-        if !self.0.freed.get() {
-            bounded_drop(self.0.close_fn.replace(Some(Box::new(close_fn))));
+        if !self.0.is(Marks::FREED) {
+            bounded_drop(self.0.close_fn.replace(Some(Box::new(Box::new(close_fn)))));
         }
     }
 
     /// Runs the handler for a readiness that the turn has picked.
     pub(crate) fn run(&self, ev: &ContextRef, flags: FdFlags) {
         if self.is_internal() {
-            self.0.handler.call(ev, self, flags);
+            self.0.watcher.call(ev, self, flags);
         } else {
-            ev.handle(Traced::Fd(self), || self.0.handler.call(ev, self, flags));
+            ev.handle(Traced::Fd(self), || self.0.watcher.call(ev, self, flags));
         }
     }
 
@@ -334,25 +313,36 @@ impl FdRef {
         self.0.flags.set(FdFlags::NONE);
         let ctx = self.0.ctx.take();
         let mut panics = Panics::default();
-        if let Some(ctx) = ctx.filter(|_| self.0.standing.get() == Standing::Attached) {
+        if let Some(ctx) = ctx.filter(|ctx| self.0.is(Marks::ATTACHED) && ctx.trace().is_on()) {
             panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
         }
-        panics.catch(|| self.0.handler.dismiss());
+        panics.catch(|| self.0.watcher.dismiss());
         panics.resume();
     }
 
     fn with_fds<R>(&self, run: impl FnOnce(&mut FdTable) -> R) -> Option<R> {
-        let ctx = self.0.ctx.borrow();
-        ctx.as_ref()?.with_fds(run)
+        look(&self.0.ctx, |ctx| ctx.with_fds(run))?
     }
 
     /// The rest is for the fd table, which has the event in its ring.
-    pub(crate) fn place(&self) -> Option<Place> {
+    pub(crate) fn place(&self) -> Place {
         self.0.place.get()
     }
 
-    pub(crate) fn set_place(&self, place: Option<Place>) {
+    pub(crate) fn set_place(&self, place: Place) {
         self.0.place.set(place);
+    }
+
+    /// What the kernel was told, of one that is alone on its number.
+    pub(crate) fn told(&self) -> Told {
+        match self.place() {
+            Place::Alone { generation, registered } => Told { generation, registered },
+            Place::Nowhere | Place::InRing(_) => Told::default(),
+        }
+    }
+
+    pub(crate) fn set_told(&self, Told { generation, registered }: Told) {
+        self.set_place(Place::Alone { generation, registered });
     }
 
     pub(crate) fn note_flags(&self, flags: FdFlags) {
@@ -360,20 +350,20 @@ impl FdRef {
     }
 
     pub(crate) fn note_error(&self) {
-        self.0.saw_error.set(true);
+        self.0.mark(Marks::SAW_ERROR);
     }
 
     /// What the kernel has to be asked for on its behalf: its flags, but not WRITE alone after an error (FD-6).
     pub(crate) fn watched(&self) -> FdFlags {
         let flags = self.0.flags.get();
-        if flags == FdFlags::WRITE && self.0.saw_error.get() {
+        if flags == FdFlags::WRITE && self.0.is(Marks::SAW_ERROR) {
             return FdFlags::NONE;
         }
         flags
     }
 
     pub(crate) fn is_internal(&self) -> bool {
-        self.0.standing.get() == Standing::Internal
+        self.0.is(Marks::INTERNAL)
     }
 
     /// Whether it keeps `loop_wait` going.
@@ -384,17 +374,19 @@ impl FdRef {
     /// Its file, if others share it, so that it stays open when the event goes. A close function is entitled to a file
     /// that is no longer watched, whoever else has it.
     pub(crate) fn lasting_file(&self) -> Option<Weak<dyn Any>> {
-        match &*self.0.hold.borrow() {
-            Hold::Shared(file) if Rc::strong_count(file) > 1 && self.0.close_fn.borrow().is_none() => {
-                Some(Rc::downgrade(file))
-            }
-            _ => None,
+        if !self.keeps_file_open() || self.has_close_fn() {
+            return None;
         }
+        self.0.watcher.shared_file()
+    }
+
+    fn has_close_fn(&self) -> bool {
+        look(&self.0.close_fn, |_set| ()).is_some()
     }
 
     /// Whether its number stands for the same file as long as it lives.
     pub(crate) fn keeps_file_open(&self) -> bool {
-        !matches!(&*self.0.hold.borrow(), Hold::Borrowed)
+        self.0.is(Marks::HOLDS)
     }
 }
 

@@ -32,22 +32,22 @@ impl Epoll {
         Ok(poll.as_raw_fd())
     }
 
-    fn control(&self, change: Change, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        epoll::control(self.number()?, change, number, mask_of(flags), token_of(key) as u64)
+    fn control(&self, change: Change, key: SlotKey, flags: FdFlags) -> io::Result<()> {
+        epoll::control(self.number()?, change, key.number, mask_of(flags), token_of(key) as u64)
     }
 }
 
 impl Reactor for Epoll {
-    fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        self.control(Change::Add, key, number, flags)
+    fn watch(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()> {
+        self.control(Change::Add, key, flags)
     }
 
-    fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        self.control(Change::Modify, key, number, flags)
+    fn change(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()> {
+        self.control(Change::Modify, key, flags)
     }
 
-    fn forget(&mut self, key: SlotKey, number: RawFd) -> io::Result<()> {
-        self.control(Change::Delete, key, number, FdFlags::NONE)
+    fn forget(&mut self, key: SlotKey) -> io::Result<()> {
+        self.control(Change::Delete, key, FdFlags::NONE)
     }
 
     fn reset(&mut self) -> io::Result<()> {
