@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use support::{on_every_backend, pair, turns};
-use tevent::{FdFlags, Immediate, Queue, Req, ReqState, When};
+use tevent::{FdFlags, FdSource, Immediate, Queue, Req, ReqState, When};
 
 thread_local! {
     /// Of this thread alone, so that tests that run at the same time do not disturb each other. It is initialised
@@ -283,9 +283,11 @@ on_every_backend! {
         let sibling = || ctx.add_fd(&far, FdFlags::READ, |_ev, _fde, _flags| {}).unwrap();
         let _first = sibling();
         assert_each("add_fd, as one of many on a number,", 1, sibling);
-        assert_each("add_fd, as the first on its number,", 1, || {
-            ctx.add_fd(&near, FdFlags::READ, |_ev, _fde, _flags| {}).unwrap()
-        });
+        for (file, expected) in [(FdSource::from(&near), 1), (FdSource::from(Rc::new(far)), 1)] {
+            let add = || ctx.add_fd(file, FdFlags::READ, |_ev, _fde, _flags| {}).unwrap();
+            let count = allocations(|| drop(add()));
+            assert_eq!(count, expected, "add_fd, as the first on its number, allocates {count} times");
+        }
     }
 
     fn fixed_allocations_of_a_schedule_with_a_handler_of_its_own(backend) {

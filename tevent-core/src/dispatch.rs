@@ -9,7 +9,6 @@ use crate::call_flow;
 use crate::context::ContextRef;
 use crate::error::LoopError;
 use crate::fd_table::{FdTable, Next};
-use crate::stats::Counters;
 use crate::trace::TracePoint;
 
 /// How long a turn may wait.
@@ -24,15 +23,17 @@ pub(crate) enum Patience {
 /// One turn.
 ///
 /// # The frequent case
-/// A turn that is [quiet](ContextRef::is_quiet) and finds an immediate does what [`whole_turn`] would, without asking each
-/// of those that have nothing to say.
+/// A turn that is [quiet](ContextRef::is_quiet) does what [`whole_turn`] would, without asking each of those that have
+/// nothing to say.
 #[inline]
 pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
-    if ev.is_quiet() && run_immediate(ev, Counters::count_turn) {
-        call_flow::reset();
-        return Ok(());
+    if !ev.is_quiet() {
+        return whole_turn(ev, patience);
     }
-    whole_turn(ev, patience)
+    ev.counters().count_turn();
+    let ran = run_own_source(ev, patience);
+    call_flow::reset();
+    ran
 }
 
 fn whole_turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
@@ -59,7 +60,13 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
     // 2. What other threads have scheduled joins the immediates.
     ev.threads().move_to_immediates(ev);
     ev.tasks().move_to_immediates(ev);
-    if run_immediate(ev, |_counted| ()) {
+    run_own_source(ev, patience)
+}
+
+/// The rest of the order: what this thread itself has added.
+#[inline]
+fn run_own_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
+    if run_immediate(ev) {
         return Ok(());
     }
     match next_timer(ev) {
@@ -78,10 +85,9 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
 
 /// 3. The first immediate.
 #[inline]
-fn run_immediate(ev: &ContextRef, count: impl FnOnce(&Counters)) -> bool {
+fn run_immediate(ev: &ContextRef) -> bool {
     let first = ev.immediates().borrow_mut().pop_front();
     let Some(scheduled) = first else { return false };
-    count(ev.counters());
     scheduled.run(ev);
     true
 }

@@ -165,28 +165,41 @@ impl ContextRef {
 
 impl Drop for FdEvent {
     fn drop(&mut self) {
+        self.0.0.mark(Marks::FREED);
+        let _then = Release(&self.0);
+        self.0.detach();
+    }
+}
+
+/// What comes after the end of the watch, though that panics: the close function, and then the file.
+struct Release<'a>(&'a FdRef);
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
         let inner = &*self.0.0;
-        inner.mark(Marks::FREED);
-        if !inner.is(Marks::HOLDS) && !self.0.has_close_fn() {
-            return self.0.detach();
-        }
-        let mut panics = Panics::default();
-        panics.catch(|| self.0.detach());
-        let (number, close_fn) = (inner.number, inner.close_fn.take());
+        let close_fn = inner.close_fn.take();
         let hold = inner.watcher.let_go();
+        let number = inner.number;
+        match &hold {
+            _ if close_fn.is_some() => {}
+            Hold::Borrowed => return,
+            // Others keep it: nothing of the user's is dropped.
+            Hold::Shared(file) if Rc::strong_count(file) > 1 => return,
+            Hold::Shared(_) | Hold::Owned(_) => {}
+        }
         // One job, so that the file is closed after the function though that may have to wait.
-        panics.catch(|| {
-            bounded(move || {
-                if let Some(close_fn) = close_fn {
-                    close_fn(number);
-                }
-                match hold {
-                    Hold::Borrowed => {}
-                    Hold::Shared(file) => drop(file),
-                    Hold::Owned(file) => drop(file),
-                }
-            });
-        });
+        let job = move || {
+            if let Some(close_fn) = close_fn {
+                close_fn(number);
+            }
+            match hold {
+                Hold::Borrowed => {}
+                Hold::Shared(file) => drop(file),
+                Hold::Owned(file) => drop(file),
+            }
+        };
+        let mut panics = Panics::default();
+        panics.catch(|| bounded(job));
         panics.resume();
     }
 }

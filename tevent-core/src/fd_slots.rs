@@ -31,15 +31,19 @@ impl FdSlots {
     }
 
     /// A number's slot, vacant if it had none.
+    #[inline]
     pub(crate) fn of(&mut self, number: RawFd) -> &mut FdSlot {
+        let index = index(number);
+        if index < self.near.len() { &mut self.near[index] } else { self.beyond(number) }
+    }
+
+    #[cold]
+    fn beyond(&mut self, number: RawFd) -> &mut FdSlot {
         if number >= FAR {
             return self.far.entry(number).or_insert(FdSlot::VACANT);
         }
-        let index = index(number);
-        if index >= self.near.len() {
-            self.near.resize_with(index + 1, || FdSlot::VACANT);
-        }
-        &mut self.near[index]
+        self.near.resize_with(index(number) + 1, || FdSlot::VACANT);
+        &mut self.near[index(number)]
     }
 
     /// Nothing is to be known of that number any more.
@@ -63,5 +67,5 @@ impl FdSlots {
 
 /// Numbers in the table are never negative.
 fn index(number: RawFd) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
+    number.cast_unsigned() as usize
 }

@@ -59,7 +59,7 @@ impl FdTable {
     /// What has become void since it was fetched is passed over.
     pub(crate) fn next(&mut self) -> Next {
         let mut next = if self.not_open.is_empty() { Next::Nothing } else { Next::Void };
-        while let Some(report) = self.fetched.pop_front() {
+        while let Some(report) = self.pop_fetched() {
             next = Next::Void;
             let SlotKey { number, generation } = report.key;
             let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.is_of(generation)) else {
@@ -93,15 +93,27 @@ impl FdTable {
         let before = self.fetched.len();
         self.waits += 1;
         self.reactor.wait(timeout, &mut self.fetched)?;
-        for Report { key, .. } in self.fetched.range(before..) {
+        for Report { key, .. } in &self.fetched[before..] {
             self.stray |= self.slots.get(key.number).is_none_or(|slot| !slot.is_of(key.generation));
         }
         Ok(())
     }
 
+    /// The report that was fetched first.
+    fn pop_fetched(&mut self) -> Option<Report> {
+        let report = self.fetched.get(self.dispatched).copied();
+        self.dispatched += 1;
+        if self.dispatched >= self.fetched.len() {
+            self.fetched.clear();
+            self.dispatched = 0;
+        }
+        report
+    }
+
     /// Drops reports of what has been served in this round. The kernel will report it again.
     fn leave_for_next_round(&mut self) {
         let (slots, round) = (&mut self.slots, self.round);
+        self.fetched.drain(..std::mem::take(&mut self.dispatched));
         self.fetched.retain(|report| {
             let slot = slots.get_mut(report.key.number).filter(|slot| !slot.is_vacant());
             slot.is_none_or(|slot| std::mem::replace(&mut slot.ring().served_in, round) != round)
@@ -113,7 +125,7 @@ impl FdTable {
         let slot = self.slots.of(number);
         let key = SlotKey { number, generation: slot.told().generation };
         let ready = FdFlags::READ | FdFlags::WRITE;
-        self.fetched.push_back(Report { key, ready, failed: false, not_open: false });
+        self.fetched.push(Report { key, ready, failed: false, not_open: false });
         if let Some(place) = slot.had_ring().and_then(|ring| ring.always) {
             self.always.move_to_back(place);
         }

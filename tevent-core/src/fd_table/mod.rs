@@ -7,7 +7,6 @@ mod fetching;
 mod looks;
 mod telling;
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 use std::rc::Rc;
@@ -29,8 +28,9 @@ pub(crate) struct FdTable {
     births: u32,
     /// How many events could fire (LOOP-3).
     armed: usize,
-    /// Reported and not dispatched yet.
-    fetched: VecDeque<Report>,
+    /// What was reported, and how many of that are dispatched already: not all of them, or it is empty.
+    fetched: Vec<Report>,
+    dispatched: usize,
     looks: Looks,
     /// The numbers that are ready without the kernel, how many of them this round has still to serve, and its number.
     always: List<RawFd>,
@@ -55,7 +55,8 @@ impl FdTable {
             slots: FdSlots::new(),
             births: 0,
             armed: 0,
-            fetched: VecDeque::with_capacity(batch),
+            fetched: Vec::with_capacity(batch),
+            dispatched: 0,
             looks: Looks::new(),
             always: List::new(),
             always_left: 0,
@@ -207,6 +208,7 @@ impl FdTable {
     /// it, and nothing can name it.
     pub(crate) fn rebuild(&mut self) {
         self.fetched.clear();
+        self.dispatched = 0;
         self.leave_outer();
         if self.reactor.reset().is_err() {
             // No room for a new one: waits fail until there is.

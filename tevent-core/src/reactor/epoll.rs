@@ -5,7 +5,6 @@
 //! watched for WRITE and ERROR a half-close arrives together with "writable", and then none of mio's predicates
 //! tells it.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -57,7 +56,7 @@ impl Reactor for Epoll {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()> {
         self.events.wait(self.number()?, timeout)?;
         reports.extend(self.events.iter().map(|(mask, token)| report_of(mask, token)));
         Ok(())

@@ -17,7 +17,6 @@ mod epoll;
 mod rearm;
 mod sim;
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -33,7 +32,7 @@ pub(crate) trait Reactor {
     fn change(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()>;
     fn forget(&mut self, key: SlotKey) -> io::Result<()>;
     fn reset(&mut self) -> io::Result<()>;
-    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()>;
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()>;
 
     /// The kernel object, if there is one.
     fn object(&self) -> Option<RawFd>;

@@ -3,7 +3,7 @@
 //! Registering again makes the kernel look at the file anew, which turns edges into levels. It is done right before
 //! the next wait and not after the handler, because a handler may run the loop itself (FD-11).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl Reactor for Rearm {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()> {
         self.arm_again();
         let poll = self.poll.as_mut().ok_or_else(no_room)?;
         poll.poll(&mut self.events, timeout)?;
@@ -104,9 +104,9 @@ impl Reactor for Rearm {
                 Some(watched) if !watched.flags.intersects(report.ready) && !report.failed => {}
                 Some(watched) => {
                     self.spent.push(watched.key);
-                    reports.push_back(report);
+                    reports.push(report);
                 }
-                None => reports.push_back(report),
+                None => reports.push(report),
             }
         }
         Ok(())

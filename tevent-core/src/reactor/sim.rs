@@ -111,10 +111,10 @@ impl Sim {
     }
 
     /// Reports the first that are ready and moves them to the back.
-    fn collect(&mut self, reports: &mut VecDeque<Report>) {
+    fn collect(&mut self, reports: &mut Vec<Report>) {
         for (watched, fd) in self.order.drain(..).zip(&self.fds) {
             if fd.ready() != 0 && self.served.len() < self.batch {
-                reports.push_back(report_of(watched.key, fd.ready()));
+                reports.push(report_of(watched.key, fd.ready()));
                 self.served.push_back(watched);
             } else {
                 self.waiting.push_back(watched);
@@ -151,7 +151,7 @@ impl Reactor for Sim {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()> {
         // In this order: whoever lets go of the clock has made an fd ready by then.
         let held = self.clock.is_held();
         let ready = self.look(Some(Duration::ZERO))?;
