@@ -57,10 +57,17 @@ impl FdTable {
 
     /// The next event whose handler is to run, with the flags to tell it; it goes to the back of its ring.
     /// What has become void since it was fetched is passed over.
+    #[inline]
     pub(crate) fn next(&mut self) -> Next {
-        let mut next = if self.not_open.is_empty() { Next::Nothing } else { Next::Void };
+        if self.fetched.is_empty() && self.not_open.is_empty() {
+            Next::Nothing
+        } else {
+            self.next_of_fetched()
+        }
+    }
+
+    fn next_of_fetched(&mut self) -> Next {
         while let Some(report) = self.pop_fetched() {
-            next = Next::Void;
             let SlotKey { number, generation } = report.key;
             let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.is_of(generation)) else {
                 continue;
@@ -73,7 +80,7 @@ impl FdTable {
                 self.silence_writers(number);
             }
         }
-        next
+        Next::Void
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {

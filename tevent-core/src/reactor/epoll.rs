@@ -58,7 +58,7 @@ impl Reactor for Epoll {
 
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()> {
         self.events.wait(self.number()?, timeout)?;
-        reports.extend(self.events.iter().map(|(mask, token)| report_of(mask, token)));
+        self.events.iter().for_each(|(mask, token)| reports.push(report_of(mask, token)));
         Ok(())
     }
 
@@ -83,9 +83,10 @@ fn mask_of(flags: FdFlags) -> u32 {
 }
 
 fn report_of(mask: u32, token: u64) -> Report {
-    let has = |bit: libc::c_int| mask & bit.cast_unsigned() != 0;
-    // The kernel hands back what `token_of` gave it.
-    let key = key_of(usize::try_from(token).unwrap_or(usize::MAX));
+    let has = |bits: libc::c_int| mask & bits.cast_unsigned() != 0;
+    // The kernel hands back what `token_of` gave it, which is a usize.
+    #[allow(clippy::cast_possible_truncation, reason = "it was no larger when it was given")]
+    let key = key_of(token as usize);
     let plain = FdFlags::READ.when(has(libc::EPOLLIN)) | FdFlags::WRITE.when(has(libc::EPOLLOUT));
-    Report::new(key, plain, has(libc::EPOLLRDHUP), has(libc::EPOLLHUP) || has(libc::EPOLLERR))
+    Report::new(key, plain, has(libc::EPOLLRDHUP), has(libc::EPOLLHUP | libc::EPOLLERR))
 }

@@ -84,10 +84,9 @@ fn token_of(key: SlotKey) -> usize {
 }
 
 fn key_of(token: usize) -> SlotKey {
-    let number = token & ((1 << NUMBER_BITS) - 1);
-    // Both parts are what they were in `token_of`; anything else would be nobody's key.
-    let generation = u32::try_from(token >> NUMBER_BITS).unwrap_or(0);
-    SlotKey { number: RawFd::try_from(number).unwrap_or(-1), generation }
+    #[allow(clippy::cast_possible_truncation, reason = "each part was no larger in `token_of`")]
+    let (number, generation) = ((token & ((1 << NUMBER_BITS) - 1)) as u32, (token >> NUMBER_BITS) as u32);
+    SlotKey { number: number.cast_signed(), generation }
 }
 
 /// The generation after this one, among as many as a token has room for.
