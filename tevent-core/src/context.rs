@@ -311,7 +311,7 @@ impl ContextRef {
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
         immediates.iter().for_each(Scheduled::unlink);
         for fde in &fd_events {
-            fde.set_place(Place::Nowhere);
+            fde.interest().set_place(Place::Nowhere);
         }
         for fde in fd_events.iter().rev() {
             panics.catch(|| fde.detach());

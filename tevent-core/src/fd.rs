@@ -10,8 +10,7 @@ use std::rc::{Rc, Weak};
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::fd_flags::FdFlags;
-use crate::fd_inner::{Holding, Inner, Marks, Watcher};
-use crate::fd_slot::{Place, Told};
+use crate::fd_inner::{Holding, Inner, Interest, Marks, Watcher};
 use crate::fd_source::{AddFdError, FdSource, Hold};
 use crate::fd_table::FdTable;
 use crate::look::look;
@@ -130,7 +129,7 @@ impl ContextRef {
             hold => {
                 let watcher = Holding { hold: Cell::new(hold), handler };
                 let fde = FdRef::new(self, number, flags, marks, watcher);
-                fde.0.mark(Marks::HOLDS);
+                fde.interest().mark(Marks::HOLDS);
                 fde
             }
         });
@@ -147,7 +146,7 @@ impl ContextRef {
                     self.say_what_is_not_open();
                 }
                 if marks != Marks::INTERNAL {
-                    fde.0.0.mark(Marks::ATTACHED);
+                    fde.interest().mark(Marks::ATTACHED);
                     self.tell(Traced::Fd(&fde), EventTracePoint::Attach);
                 }
                 Ok(fde)
@@ -165,7 +164,7 @@ impl ContextRef {
 
 impl Drop for FdEvent {
     fn drop(&mut self) {
-        self.0.0.mark(Marks::FREED);
+        self.0.interest().mark(Marks::FREED);
         let _then = Release(&self.0);
         self.0.detach();
     }
@@ -179,7 +178,7 @@ impl Drop for Release<'_> {
         let inner = &*self.0.0;
         let close_fn = inner.close_fn.take();
         let hold = inner.watcher.let_go();
-        let number = inner.number;
+        let number = inner.interest.number();
         match &hold {
             _ if close_fn.is_some() => {}
             Hold::Borrowed => return,
@@ -217,10 +216,7 @@ impl FdRef {
             base: EventBase::new(),
             ctx: Cell::new(Some(ev.clone())),
             close_fn: Cell::new(None),
-            place: Cell::new(Place::Nowhere),
-            number,
-            flags: Cell::new(flags),
-            marks: Cell::new(marks),
+            interest: Interest::new(number, flags, marks),
             watcher,
         }))
     }
@@ -228,7 +224,7 @@ impl FdRef {
     /// The number it watches.
     #[must_use]
     pub fn fd(&self) -> RawFd {
-        self.0.number
+        self.interest().number()
     }
 
     /// The flags it asks for; `NONE` when it is disarmed or freed, or its context is gone (LOOP-7).
@@ -237,7 +233,7 @@ impl FdRef {
     #[doc(alias = "tevent_fd_get_flags")]
     #[must_use]
     pub fn flags(&self) -> FdFlags {
-        self.0.flags.get()
+        self.interest().flags()
     }
 
     /// Asks for other flags, at once, for this event and for what its siblings on the same number see.
@@ -306,7 +302,7 @@ impl FdRef {
     #[doc(alias = "tevent_fd_set_close_fn")]
     #[doc(alias = "tevent_fd_close_fn_t")]
     pub fn set_close_fn(&self, close_fn: impl FnOnce(RawFd) + 'static) {
-        if !self.0.is(Marks::FREED) {
+        if !self.interest().is(Marks::FREED) {
             bounded_drop(self.0.close_fn.replace(Some(Box::new(Box::new(close_fn)))));
         }
     }
@@ -323,12 +319,13 @@ impl FdRef {
     /// Out of the table and never called again; freed, or left by its context.
     pub(crate) fn detach(&self) {
         self.with_fds(|fds| fds.remove(self));
-        self.0.flags.set(FdFlags::NONE);
+        self.interest().set_flags(FdFlags::NONE);
         let ctx = self.0.ctx.take();
+        let Some(ctx) = ctx.filter(|ctx| ctx.trace().is_on() && self.interest().is(Marks::ATTACHED)) else {
+            return self.0.watcher.dismiss();
+        };
         let mut panics = Panics::default();
-        if let Some(ctx) = ctx.filter(|ctx| self.0.is(Marks::ATTACHED) && ctx.trace().is_on()) {
-            panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
-        }
+        panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
         panics.catch(|| self.0.watcher.dismiss());
         panics.resume();
     }
@@ -337,69 +334,27 @@ impl FdRef {
         look(&self.0.ctx, |ctx| ctx.with_fds(run))?
     }
 
-    /// The rest is for the fd table, which has the event in its ring.
-    pub(crate) fn place(&self) -> Place {
-        self.0.place.get()
-    }
-
-    pub(crate) fn set_place(&self, place: Place) {
-        self.0.place.set(place);
-    }
-
-    /// What the kernel was told, of one that is alone on its number.
-    pub(crate) fn told(&self) -> Told {
-        match self.place() {
-            Place::Alone { generation, registered } => Told { generation, registered },
-            Place::Nowhere | Place::InRing(_) => Told::default(),
-        }
-    }
-
-    pub(crate) fn set_told(&self, Told { generation, registered }: Told) {
-        self.set_place(Place::Alone { generation, registered });
-    }
-
-    pub(crate) fn note_flags(&self, flags: FdFlags) {
-        self.0.flags.set(flags);
-    }
-
-    pub(crate) fn note_error(&self) {
-        self.0.mark(Marks::SAW_ERROR);
-    }
-
-    /// What the kernel has to be asked for on its behalf: its flags, but not WRITE alone after an error (FD-6).
-    pub(crate) fn watched(&self) -> FdFlags {
-        let flags = self.0.flags.get();
-        if flags == FdFlags::WRITE && self.0.is(Marks::SAW_ERROR) {
-            return FdFlags::NONE;
-        }
-        flags
+    /// For the fd table, which has the event in its ring.
+    pub(crate) fn interest(&self) -> &Interest {
+        &self.0.interest
     }
 
     pub(crate) fn is_internal(&self) -> bool {
-        self.0.is(Marks::INTERNAL)
+        self.interest().is(Marks::INTERNAL)
     }
 
     /// Whether it keeps `loop_wait` going.
     pub(crate) fn could_fire(&self) -> bool {
-        !self.is_internal() && !self.watched().is_empty()
+        self.interest().could_fire()
     }
 
     /// Its file, if others share it, so that it stays open when the event goes. A close function is entitled to a file
     /// that is no longer watched, whoever else has it.
     pub(crate) fn lasting_file(&self) -> Option<Weak<dyn Any>> {
-        if !self.keeps_file_open() || self.has_close_fn() {
+        if !self.interest().is(Marks::HOLDS) || look(&self.0.close_fn, |_set| ()).is_some() {
             return None;
         }
         self.0.watcher.shared_file()
-    }
-
-    fn has_close_fn(&self) -> bool {
-        look(&self.0.close_fn, |_set| ()).is_some()
-    }
-
-    /// Whether its number stands for the same file as long as it lives.
-    pub(crate) fn keeps_file_open(&self) -> bool {
-        self.0.is(Marks::HOLDS)
     }
 }
 

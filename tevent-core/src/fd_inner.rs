@@ -9,7 +9,7 @@ use crate::context::ContextRef;
 use crate::event::EventBase;
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
-use crate::fd_slot::Place;
+use crate::fd_slot::{Place, Told};
 use crate::fd_source::Hold;
 use crate::sys::slot::Slot;
 
@@ -21,16 +21,22 @@ pub(crate) struct Inner<W: ?Sized> {
     /// `None` once it is freed or its context is gone.
     pub(crate) ctx: Cell<Option<ContextRef>>,
     pub(crate) close_fn: Cell<Option<Box<CloseFn>>>,
-    pub(crate) place: Cell<Place>,
-    pub(crate) number: RawFd,
-    pub(crate) flags: Cell<FdFlags>,
-    pub(crate) marks: Cell<Marks>,
+    pub(crate) interest: Interest,
     pub(crate) watcher: W,
 }
 
 /// With the two counts of its `Rc` and the allocator's word it takes 96 bytes, where its handler captures nothing.
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Inner<Slot<()>>>() <= 72);
+
+/// What the fd table has to do with. As a part of its own, because where it lies in an event depends on the type of the handler,
+/// and takes a while to find.
+pub(crate) struct Interest {
+    place: Cell<Place>,
+    number: RawFd,
+    flags: Cell<FdFlags>,
+    marks: Cell<Marks>,
+}
 
 /// What was, or is, the case with an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,17 +52,72 @@ impl Marks {
     pub(crate) const FREED: Marks = Marks(4);
     /// A hang-up or error was reported to it (FD-6).
     pub(crate) const SAW_ERROR: Marks = Marks(8);
-    /// It keeps its file open.
+    /// It keeps its file open: its number stands for the same one as long as it lives.
     pub(crate) const HOLDS: Marks = Marks(16);
 }
 
-impl<W: ?Sized> Inner<W> {
+impl Interest {
+    pub(crate) fn new(number: RawFd, flags: FdFlags, marks: Marks) -> Self {
+        Interest {
+            place: Cell::new(Place::Nowhere),
+            number,
+            flags: Cell::new(flags),
+            marks: Cell::new(marks),
+        }
+    }
+
+    pub(crate) fn number(&self) -> RawFd {
+        self.number
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place.get()
+    }
+
+    pub(crate) fn set_place(&self, place: Place) {
+        self.place.set(place);
+    }
+
+    /// What the kernel was told, of one that is alone on its number.
+    pub(crate) fn told(&self) -> Told {
+        match self.place() {
+            Place::Alone { generation, registered } => Told { generation, registered },
+            Place::Nowhere | Place::InRing(_) => Told::default(),
+        }
+    }
+
+    pub(crate) fn set_told(&self, Told { generation, registered }: Told) {
+        self.set_place(Place::Alone { generation, registered });
+    }
+
+    pub(crate) fn flags(&self) -> FdFlags {
+        self.flags.get()
+    }
+
+    pub(crate) fn set_flags(&self, flags: FdFlags) {
+        self.flags.set(flags);
+    }
+
     pub(crate) fn mark(&self, mark: Marks) {
         self.marks.set(Marks(self.marks.get().0 | mark.0));
     }
 
     pub(crate) fn is(&self, mark: Marks) -> bool {
         self.marks.get().0 & mark.0 != 0
+    }
+
+    /// What the kernel has to be asked for on its behalf: its flags, but not WRITE alone after an error (FD-6).
+    pub(crate) fn watched(&self) -> FdFlags {
+        let flags = self.flags();
+        if flags == FdFlags::WRITE && self.is(Marks::SAW_ERROR) {
+            return FdFlags::NONE;
+        }
+        flags
+    }
+
+    /// Whether it keeps `loop_wait` going.
+    pub(crate) fn could_fire(&self) -> bool {
+        !self.is(Marks::INTERNAL) && !self.watched().is_empty()
     }
 }
 

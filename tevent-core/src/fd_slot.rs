@@ -5,6 +5,7 @@ use std::rc::Weak;
 
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
+use crate::fd_inner::Marks;
 use crate::list::{Key, List};
 use crate::reactor::Report;
 
@@ -64,21 +65,21 @@ impl FdSlot {
 
     pub(crate) fn wants(&self) -> FdFlags {
         match self {
-            FdSlot::Alone(fde) => fde.watched(),
+            FdSlot::Alone(fde) => fde.interest().watched(),
             FdSlot::Other(ring) => ring.as_ref().map_or(FdFlags::NONE, |ring| ring.wants()),
         }
     }
 
     pub(crate) fn told(&self) -> Told {
         match self {
-            FdSlot::Alone(fde) => fde.told(),
+            FdSlot::Alone(fde) => fde.interest().told(),
             FdSlot::Other(ring) => ring.as_ref().map_or_else(Told::default, |ring| ring.told),
         }
     }
 
     pub(crate) fn set_told(&mut self, told: Told) {
         match self {
-            FdSlot::Alone(fde) => fde.set_told(told),
+            FdSlot::Alone(fde) => fde.interest().set_told(told),
             FdSlot::Other(ring) => ring.iter_mut().for_each(|ring| ring.told = told),
         }
     }
@@ -94,7 +95,7 @@ impl FdSlot {
     /// Room for the unusual. It stays until the slot is vacant.
     pub(crate) fn ring(&mut self) -> &mut Ring {
         if let FdSlot::Alone(fde) = self {
-            let mut ring = Box::new(Ring { told: fde.told(), ..Ring::default() });
+            let mut ring = Box::new(Ring { told: fde.interest().told(), ..Ring::default() });
             ring.push(fde.clone());
             *self = FdSlot::Other(Some(ring));
         }
@@ -107,21 +108,21 @@ impl FdSlot {
     /// An event joins those on the number; the first brings that generation.
     pub(crate) fn push(&mut self, fde: &FdRef, generation: u32) {
         if self.is_vacant() {
-            fde.set_place(Place::Alone { generation, registered: FdFlags::NONE });
+            fde.interest().set_place(Place::Alone { generation, registered: FdFlags::NONE });
             *self = FdSlot::Alone(fde.clone());
         } else {
             self.ring().push(fde.clone());
         }
     }
 
-    /// An event leaves, for a ring that counts it.
+    /// An event leaves.
     pub(crate) fn remove(&mut self, fde: &FdRef) {
-        match fde.place() {
+        match fde.interest().place() {
             Place::Nowhere => {}
             Place::Alone { .. } => *self = FdSlot::VACANT,
             Place::InRing(index) => self.ring().remove(fde, index),
         }
-        fde.set_place(Place::Nowhere);
+        fde.interest().set_place(Place::Nowhere);
     }
 
     /// What an event wants begins to count, or counts no more.
@@ -148,7 +149,9 @@ impl FdSlot {
         }
         match self {
             FdSlot::Alone(fde) => Some(fde),
-            FdSlot::Other(ring) => ring.as_ref()?.events.iter_back().find(|fde| !fde.watched().is_empty()),
+            FdSlot::Other(ring) => {
+                ring.as_ref()?.events.iter_back().find(|fde| !fde.interest().watched().is_empty())
+            }
         }
     }
 
@@ -160,7 +163,7 @@ impl FdSlot {
     /// Whether the number is known to stand for the file that was registered.
     pub(crate) fn is_same_file(&self) -> bool {
         match self {
-            FdSlot::Alone(fde) => fde.keeps_file_open(),
+            FdSlot::Alone(fde) => fde.interest().is(Marks::HOLDS),
             FdSlot::Other(ring) => ring.as_ref().is_some_and(|ring| ring.is_same_file()),
         }
     }
@@ -180,7 +183,7 @@ impl FdSlot {
             FdSlot::Other(ring) => ring.as_mut()?.select(report),
         }?;
         if report.failed {
-            fde.note_error();
+            fde.interest().mark(Marks::SAW_ERROR);
         }
         Some((fde, flags))
     }
@@ -188,7 +191,7 @@ impl FdSlot {
 
 /// What an event is told of a report. One that asks WRITE alone is not told of a failed file (FD-6).
 fn heard(fde: &FdRef, report: &Report) -> FdFlags {
-    let flags = fde.watched();
+    let flags = fde.interest().watched();
     let hears = !report.failed || flags.intersects(FdFlags::READ | FdFlags::ERROR);
     (flags & report.ready).when(hears)
 }
@@ -213,19 +216,19 @@ pub(crate) struct Ring {
 
 impl Ring {
     fn push(&mut self, fde: FdRef) {
-        self.keepers += u32::from(fde.keeps_file_open());
-        self.count(fde.watched(), |count| *count += 1);
+        self.keepers += u32::from(fde.interest().is(Marks::HOLDS));
+        self.count(fde.interest().watched(), |count| *count += 1);
         let place = self.events.push_back(fde);
         if let Some(fde) = self.events.get(place) {
-            fde.set_place(Place::InRing(place.index()));
+            fde.interest().set_place(Place::InRing(place.index()));
         }
     }
 
     fn remove(&mut self, fde: &FdRef, index: u32) {
         if let Some(key) = self.events.key_at(index) {
             self.events.remove(key);
-            self.keepers -= u32::from(fde.keeps_file_open());
-            self.count(fde.watched(), |count| *count -= 1);
+            self.keepers -= u32::from(fde.interest().is(Marks::HOLDS));
+            self.count(fde.interest().watched(), |count| *count -= 1);
         }
     }
 

@@ -13,11 +13,12 @@ use std::rc::Rc;
 
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
-use crate::fd_slot::{FdSlot, Place};
+use crate::fd_inner::Interest;
+use crate::fd_slot::{FdSlot, Place, Told};
 use crate::fd_slots::FdSlots;
 use crate::foreign::Outer;
 use crate::list::List;
-use crate::reactor::{Reactor, Report, fits_into_token, next_generation};
+use crate::reactor::{Reactor, Report, SlotKey, fits_into_token, next_generation};
 use looks::Looks;
 
 pub(crate) use fetching::Next;
@@ -124,12 +125,14 @@ impl FdTable {
     }
 
     pub(crate) fn add(&mut self, fde: &FdRef) -> io::Result<()> {
-        let number = fde.fd();
+        let interest = fde.interest();
+        let number = interest.number();
         if !fits_into_token(number) {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
         let slot = self.slots.of(number);
-        if slot.is_vacant() {
+        let is_first = slot.is_vacant();
+        if is_first {
             self.births = next_generation(self.births);
         } else if slot.is_closed_behind_our_back() {
             self.forget(number);
@@ -137,7 +140,10 @@ impl FdTable {
         let slot = self.slots.of(number);
         let sure = slot.is_same_file();
         slot.push(fde, self.births);
-        self.armed += usize::from(fde.could_fire());
+        self.armed += usize::from(interest.could_fire());
+        if is_first && self.watch_alone(interest) {
+            return Ok(());
+        }
         let told = self.tell(number, sure);
         if told.is_err() {
             self.remove(fde);
@@ -145,43 +151,63 @@ impl FdTable {
         told
     }
 
+    /// The short way to the kernel, of the first on its number; says whether that was all.
+    fn watch_alone(&mut self, interest: &Interest) -> bool {
+        let (wants, generation) = (interest.watched(), self.births);
+        let key = SlotKey { number: interest.number(), generation };
+        let watched = wants.is_empty() || self.reactor.watch(key, wants).is_ok();
+        if watched {
+            self.changes += u64::from(!wants.is_empty());
+            interest.set_told(Told { generation, registered: wants });
+        }
+        watched
+    }
+
     pub(crate) fn remove(&mut self, fde: &FdRef) {
-        let place = fde.place();
-        if matches!(place, Place::Nowhere) {
-            return;
-        }
-        let number = fde.fd();
-        self.armed -= usize::from(fde.could_fire());
-        let mut file = fde.lasting_file();
-        if let Place::Alone { registered, .. } = place {
-            file = file.filter(|_| !registered.is_empty());
-            if file.is_none() {
-                // The short way: nothing outlasts the event.
-                self.forget(number);
-                fde.set_place(Place::Nowhere);
+        let interest = fde.interest();
+        let number = interest.number();
+        let file = match interest.place() {
+            Place::Nowhere => return,
+            Place::Alone { registered, .. } if registered.is_empty() => None,
+            _ => fde.lasting_file(),
+        };
+        self.armed -= usize::from(interest.could_fire());
+        match (interest.place(), file) {
+            // The short way: nothing outlasts the event, not even its key.
+            (Place::Alone { generation, registered }, None) => {
+                if !registered.is_empty() {
+                    self.changes += 1;
+                    let _ = self.reactor.forget(SlotKey { number, generation });
+                }
+                interest.set_place(Place::Nowhere);
                 self.slots.vacate(number);
-                return;
             }
-            self.slots.of(number).ring();
+            (place, file) => {
+                let slot = self.slots.of(number);
+                if matches!(place, Place::Alone { .. }) {
+                    slot.ring();
+                }
+                slot.remove(fde);
+                self.narrow(number, file);
+                self.vacate_if_idle(number);
+            }
         }
-        self.slots.of(number).remove(fde);
-        self.narrow(number, file);
-        self.vacate_if_idle(number);
     }
 
     pub(crate) fn set_flags(&mut self, fde: &FdRef, flags: FdFlags) {
-        if matches!(fde.place(), Place::Nowhere) {
+        let interest = fde.interest();
+        if matches!(interest.place(), Place::Nowhere) {
             return;
         }
-        let number = fde.fd();
-        self.note(fde, |fde| fde.note_flags(flags));
+        let number = interest.number();
+        self.note(interest, |interest| interest.set_flags(flags));
         let slot = self.slots.of(number);
         if slot.told().registered.contains(slot.wants()) && !slot.is_refused() {
             return self.narrow(number, fde.lasting_file());
         }
         let sure = slot.is_same_file();
         if self.tell(number, sure).is_err() {
-            self.note(fde, |fde| fde.note_flags(FdFlags::NONE));
+            self.note(interest, |interest| interest.set_flags(FdFlags::NONE));
             // What remains was registered before.
             let _ = self.tell(number, true);
         }
@@ -194,13 +220,13 @@ impl FdTable {
     }
 
     /// Changes an event's flags or memory and keeps the counts.
-    fn note(&mut self, fde: &FdRef, change: impl FnOnce(&FdRef)) {
-        let slot = self.slots.of(fde.fd());
-        slot.count(fde.watched(), |count| *count -= 1);
-        self.armed -= usize::from(fde.could_fire());
-        change(fde);
-        slot.count(fde.watched(), |count| *count += 1);
-        self.armed += usize::from(fde.could_fire());
+    fn note(&mut self, interest: &Interest, change: impl FnOnce(&Interest)) {
+        let slot = self.slots.of(interest.number());
+        slot.count(interest.watched(), |count| *count -= 1);
+        self.armed -= usize::from(interest.could_fire());
+        change(interest);
+        slot.count(interest.watched(), |count| *count += 1);
+        self.armed += usize::from(interest.could_fire());
     }
 
     /// A new kernel object with what is wanted now. In a forked child, where the old one is the parent's too; and the only

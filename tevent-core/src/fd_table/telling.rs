@@ -8,6 +8,7 @@ use std::rc::Weak;
 use super::FdTable;
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
+use crate::fd_inner::Marks;
 use crate::fd_slot::Told;
 use crate::reactor::{SlotKey, next_generation};
 
@@ -123,7 +124,7 @@ impl FdTable {
     pub(super) fn disarm(&mut self, number: RawFd) {
         // The one that was added last comes first, and mostly it is the only one that is armed.
         while let Some(fde) = self.slots.of(number).last_armed().cloned() {
-            self.note(&fde, |fde| fde.note_flags(FdFlags::NONE));
+            self.note(fde.interest(), |interest| interest.set_flags(FdFlags::NONE));
         }
         self.forget(number);
         self.not_open.push(number);
@@ -140,9 +141,9 @@ impl FdTable {
         let events = self.slots.of(number).events();
         let writers: Vec<FdRef> = events.filter(|fde| fde.flags() == FdFlags::WRITE).cloned().collect();
         for fde in &writers {
-            self.note(fde, |fde| {
-                fde.note_flags(FdFlags::NONE);
-                fde.note_error();
+            self.note(fde.interest(), |interest| {
+                interest.set_flags(FdFlags::NONE);
+                interest.mark(Marks::SAW_ERROR);
             });
         }
         let _ = self.tell(number, true);
