@@ -37,6 +37,7 @@ impl<T: Standing> Fifo<T> {
         Fifo { ring: Vec::new(), front: 0, back: 0, gaps: 0 }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         (self.places() - self.gaps) as usize
     }
@@ -62,6 +63,24 @@ impl<T: Standing> Fifo<T> {
         std::mem::forget(place.replace(make()));
         self.back = self.back.wrapping_add(1);
         ticket
+    }
+
+    /// For one that has just been at the front, and needs no ticket.
+    ///
+    /// # Panics
+    /// As [`push_back`](Self::push_back).
+    pub(crate) fn push_front(&mut self, value: T) {
+        if self.places() as usize == self.ring.len() {
+            self.grow();
+        }
+        self.front = self.front.wrapping_sub(1);
+        let place = self.at(self.front);
+        self.ring[place] = Some(value);
+    }
+
+    pub(crate) fn back_mut(&mut self) -> Option<&mut T> {
+        let place = self.at(self.back.wrapping_sub(1));
+        if self.is_empty() { None } else { self.ring[place].as_mut() }
     }
 
     #[inline]
