@@ -66,11 +66,13 @@ impl Batch {
     }
 
     /// Its context has gone.
-    pub(crate) fn abandon(self, ev: &ContextRef, panics: &mut Panics) {
+    pub(crate) fn abandon(self, ev: &ContextRef) {
+        let mut panics = Panics::default();
         for job in self.0 {
             panics.catch(|| tell_that_it_leaves(ev, job.location));
             panics.catch(|| bounded_drop(job));
         }
+        panics.resume();
     }
 }
 

@@ -37,7 +37,6 @@ impl<T: Standing> Fifo<T> {
         Fifo { ring: Vec::new(), front: 0, back: 0, gaps: 0 }
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         (self.places() - self.gaps) as usize
     }

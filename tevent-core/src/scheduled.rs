@@ -52,15 +52,15 @@ impl Scheduled {
     /// Its context has gone.
     pub(crate) fn abandon(self, ev: &ContextRef) {
         let mut panics = Panics::default();
-        match self {
+        match &self {
             Scheduled::Immediate(im) => panics.catch(|| im.leave()),
-            Scheduled::Once(once) => {
-                panics.catch(|| once.im().leave());
-                panics.catch(|| bounded_drop(once));
-            }
-            Scheduled::Posted(_req) => {}
-            Scheduled::Afar(batch) => batch.abandon(ev, &mut panics),
+            Scheduled::Once(once) => panics.catch(|| once.im().leave()),
+            Scheduled::Posted(_) | Scheduled::Afar(_) => {}
         }
+        panics.catch(|| match self {
+            Scheduled::Afar(batch) => batch.abandon(ev),
+            one => one.discard(),
+        });
         panics.resume();
     }
 

@@ -139,7 +139,7 @@ impl Threads {
         } else {
             let mut batch = self.spare.take().unwrap_or_default();
             batch.append(&mut taken);
-            immediates.push_back(Scheduled::Afar(batch));
+            immediates.push_back(|| Scheduled::Afar(batch));
         }
     }
 
