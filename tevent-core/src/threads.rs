@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::batch::{Batch, Job, keep_some_room};
+use crate::batch::{Batch, Job, keep_room};
 use crate::context::ContextRef;
 use crate::fd::FdEvent;
 use crate::fd_flags::FdFlags;
@@ -122,8 +122,9 @@ impl Threads {
         if taken.is_empty() {
             mem::swap(&mut *taken, &mut basket.closures);
         } else {
+            let came = basket.closures.len();
             taken.append(&mut basket.closures);
-            keep_some_room(&mut basket.closures);
+            keep_room(&mut basket.closures, came);
         }
     }
 
