@@ -22,53 +22,42 @@ pub(crate) struct Job {
 
 /// Jobs that stand one behind the other among the immediates; at least one.
 #[derive(Default)]
-pub(crate) struct Batch {
-    jobs: VecDeque<Job>,
-    /// So many there have been at a time since it was new.
-    most: usize,
-}
+pub(crate) struct Batch(VecDeque<Job>);
 
-/// Room for so many is never given back, and for more than these it always is.
-const FEW: usize = 256;
-const MANY: usize = 32 * 1024;
+/// Room for so many is kept: each page that is given back and had anew is a page fault.
+const ROOM: usize = 1024;
 
-/// What was emptied keeps room for as many as it held: given back and had anew, each page of it is a page fault. After a burst
-/// the room is given back by halves.
-pub(crate) fn keep_room(emptied: &mut VecDeque<Job>, held: usize) {
-    let room = emptied.capacity();
-    let enough = if held < room / 4 { room / 2 } else { room };
-    emptied.shrink_to(enough.clamp(FEW, MANY));
+/// After a burst the room for it is given back.
+pub(crate) fn keep_some_room(emptied: &mut VecDeque<Job>) {
+    emptied.shrink_to(ROOM);
 }
 
 impl Batch {
     /// Takes all of the jobs, behind those that are here.
     pub(crate) fn append(&mut self, jobs: &mut VecDeque<Job>) {
-        let came = jobs.len();
-        if self.jobs.is_empty() {
-            mem::swap(&mut self.jobs, jobs);
+        if self.0.is_empty() {
+            mem::swap(&mut self.0, jobs);
         } else {
-            self.jobs.append(jobs);
-            keep_room(jobs, came);
+            self.0.append(jobs);
+            keep_some_room(jobs);
         }
-        self.most = self.most.max(self.jobs.len());
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.jobs.len()
+        self.0.len()
     }
 
     /// Where each was scheduled.
     pub(crate) fn locations(&self) -> impl Iterator<Item = Location> {
-        self.jobs.iter().map(|job| job.location)
+        self.0.iter().map(|job| job.location)
     }
 
     /// Runs the first. The rest stays where it was, before it is run: it may run the loop, or free it.
     #[inline(never)]
     pub(crate) fn run_first(mut self: Box<Self>, ev: &ContextRef) {
-        let Some(first) = self.jobs.pop_front() else { return };
-        if self.jobs.is_empty() {
-            let most = mem::take(&mut self.most);
-            keep_room(&mut self.jobs, most);
+        let Some(first) = self.0.pop_front() else { return };
+        if self.0.is_empty() {
+            keep_some_room(&mut self.0);
             ev.threads().give_back(self);
         } else {
             ev.immediates().borrow_mut().push_front(Scheduled::Afar(self));
@@ -79,7 +68,7 @@ impl Batch {
     /// Its context has gone.
     pub(crate) fn abandon(self, ev: &ContextRef) {
         let mut panics = Panics::default();
-        for job in self.jobs {
+        for job in self.0 {
             panics.catch(|| tell_that_it_leaves(ev, job.location));
             panics.catch(|| bounded_drop(job));
         }

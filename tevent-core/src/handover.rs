@@ -30,30 +30,41 @@ struct Apart<T>(T);
 struct State<B> {
     basket: B,
     open: bool,
+    /// The owner was rung for, and has not silenced the bell: it looks once more before it sleeps.
+    rung: bool,
 }
 
 impl<B: Default> Handover<B> {
     pub(crate) fn new() -> Self {
-        let state = State { basket: B::default(), open: true };
+        let state = State { basket: B::default(), open: true, rung: false };
         Handover { state: Mutex::new(state), waiting: Apart(AtomicBool::new(false)) }
     }
 
-    /// Hands something over; says whether the owner has to be rung for, which is so for the first since it last took all.
+    /// Hands something over; says whether the owner has to be rung for. That is so at most once until it has silenced the bell,
+    /// and only for the first since it last took all, if the caller `may_ring`: not if it is the owner's thread, which looks
+    /// before it sleeps.
     ///
     /// # Errors
     /// Gives it back when the owner is gone.
-    pub(crate) fn put<I>(&self, item: I, into: impl FnOnce(I, &mut B)) -> Result<bool, I> {
+    pub(crate) fn put<I>(
+        &self,
+        item: I,
+        into: impl FnOnce(I, &mut B),
+        may_ring: impl FnOnce() -> bool,
+    ) -> Result<bool, I> {
         let mut state = self.lock();
         if !state.open {
             return Err(item);
         }
         into(item, &mut state.basket);
         // Nobody else writes it while the lock is held.
-        let first = !self.waiting.0.load(Ordering::Relaxed);
-        if first {
-            self.waiting.0.store(true, Ordering::Release);
+        if self.waiting.0.load(Ordering::Relaxed) {
+            return Ok(false);
         }
-        Ok(first)
+        self.waiting.0.store(true, Ordering::Release);
+        let ring = !state.rung && may_ring();
+        state.rung |= ring;
+        Ok(ring)
     }
 
     /// Whether something may be here. For the owner, which is rung for what comes after it looked.
@@ -66,6 +77,11 @@ impl<B: Default> Handover<B> {
         let mut state = self.lock();
         self.waiting.0.store(false, Ordering::Relaxed);
         std::mem::swap(&mut state.basket, basket);
+    }
+
+    /// The owner has silenced the bell. It looks after this, before it sleeps: who hands over before it does not ring.
+    pub(crate) fn silenced(&self) {
+        self.lock().rung = false;
     }
 
     /// The owner goes. Nothing is accepted after this; what was accepted and not taken is given out.
@@ -109,9 +125,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_since_the_last_take_has_to_ring() {
+    fn only_the_first_that_finds_the_bell_silent_has_to_ring() {
         let handover = Handover::new();
-        let put = |n| handover.put(n, |n, all: &mut Vec<u32>| all.push(n));
+        let put_from = |n, afar| handover.put(n, |n, all: &mut Vec<u32>| all.push(n), || afar);
+        let put = |n| put_from(n, true);
         let mut taken = Vec::with_capacity(100);
         assert_eq!(put(1), Ok(true));
         assert_eq!(put(2), Ok(false));
@@ -119,10 +136,16 @@ mod tests {
         handover.take(&mut taken);
         assert_eq!(taken, [1, 2]);
         assert!(!handover.is_waiting());
-        assert_eq!(put(3), Ok(true));
+        assert_eq!(put(3), Ok(false), "it has not been silenced");
+        handover.take(&mut Vec::new());
+        handover.silenced();
+        assert_eq!(put_from(4, false), Ok(false), "the owner knows");
+        assert_eq!(put(5), Ok(false), "and will look");
+        handover.take(&mut Vec::with_capacity(100));
+        assert_eq!(put(6), Ok(true), "nobody has rung");
         let left = handover.close();
-        assert_eq!((left.as_slice(), left.capacity()), (&[3][..], 100), "the room was used again");
-        assert_eq!(put(4), Err(4));
+        assert_eq!((left.as_slice(), left.capacity()), (&[6][..], 100), "the room was used again");
+        assert_eq!(put(7), Err(7));
     }
 }
 
@@ -163,7 +186,7 @@ mod exhaustive {
     }
 
     fn put<T>(handover: &Handover<Vec<T>>, item: T) -> Result<bool, T> {
-        handover.put(item, |item, all| all.push(item))
+        handover.put(item, |item, all| all.push(item), || true)
     }
 
     fn take<T>(handover: &Handover<Vec<T>>) -> Vec<T> {
@@ -237,6 +260,7 @@ mod exhaustive {
                     taken += 1;
                 } else {
                     bell.sleep();
+                    handover.silenced();
                 }
             }
             threads.map(join);
@@ -276,6 +300,7 @@ mod exhaustive {
                     }
                 } else {
                     bell.sleep();
+                    handover.silenced();
                 }
             }
             assert_eq!(ran, 1);

@@ -76,9 +76,22 @@ impl Shared {
 
     /// Wakes a loop that may sleep.
     fn ring(&self) {
-        if thread::current().id() != self.thread || self.hosted.load(Ordering::Relaxed) {
+        if self.may_sleep() {
             self.bell.ring();
         }
+    }
+
+    /// Seen from the thread that asks.
+    fn may_sleep(&self) -> bool {
+        thread::current().id() != self.thread || self.hosted.load(Ordering::Relaxed)
+    }
+
+    /// Puts something into the basket, and rings if nobody has.
+    fn hand_over<I>(&self, item: I, into: impl FnOnce(I, &mut Arrived)) -> Result<(), I> {
+        if self.handover.put(item, into, || self.may_sleep())? {
+            self.bell.ring();
+        }
+        Ok(())
     }
 }
 
@@ -220,10 +233,7 @@ impl ThreadedContext {
         let push = |item, arrived: &mut Arrived| {
             arrived.closures.push_back(Job { closure: Parcel::new(into(item)), location });
         };
-        if self.0.handover.put(item, push)? {
-            self.0.ring();
-        }
-        Ok(())
+        self.0.hand_over(item, push)
     }
 
     /// Counts from now on.
@@ -277,10 +287,8 @@ impl WeakThreads {
             return;
         };
         let push = |task, arrived: &mut Arrived| arrived.wakes.push((task, Awaited::new(&shared)));
-        let put = shared.handover.put(task, push);
-        if matches!(put, Ok(true)) {
-            shared.ring();
-        }
+        // A loop that is gone polls no task.
+        let _refused = shared.hand_over(task, push);
     }
 }
 

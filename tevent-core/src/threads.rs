@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::batch::{Batch, Job, keep_room};
+use crate::batch::{Batch, Job, keep_some_room};
 use crate::context::ContextRef;
 use crate::fd::FdEvent;
 use crate::fd_flags::FdFlags;
@@ -80,6 +80,7 @@ impl ContextRef {
         let watch = self.add_internal_fd(ear, FdFlags::READ, move |ev, _fde, _flags| {
             if let Some(ear) = heard.upgrade() {
                 ear.0.bell.silence();
+                ear.0.handover.silenced();
                 ev.counters().count_wakeup();
             }
         })?;
@@ -122,9 +123,8 @@ impl Threads {
         if taken.is_empty() {
             mem::swap(&mut *taken, &mut basket.closures);
         } else {
-            let came = basket.closures.len();
             taken.append(&mut basket.closures);
-            keep_room(&mut basket.closures, came);
+            keep_some_room(&mut basket.closures);
         }
     }
 
