@@ -25,7 +25,7 @@ pub(crate) struct Job {
 pub(crate) struct Batch(VecDeque<Job>);
 
 /// Room for so many is kept: each page that is given back and had anew is a page fault.
-const ROOM: usize = 1024;
+pub(crate) const ROOM: usize = 1024;
 
 /// After a burst the room for it is given back.
 pub(crate) fn keep_some_room(emptied: &mut VecDeque<Job>) {

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::batch::{Batch, Job, keep_some_room};
+use crate::batch::{Batch, Job, ROOM, keep_some_room};
 use crate::context::ContextRef;
 use crate::fd::FdEvent;
 use crate::fd_flags::FdFlags;
@@ -135,7 +135,10 @@ impl Threads {
             return;
         }
         let mut immediates = ev.immediates().borrow_mut();
-        if let Some(Scheduled::Afar(batch)) = immediates.back_mut() {
+        // A few go to the end of the last batch; many are not worth the copy.
+        if let Some(Scheduled::Afar(batch)) = immediates.back_mut()
+            && taken.len() <= ROOM
+        {
             batch.append(&mut taken);
         } else {
             let mut batch = self.spare.take().unwrap_or_default();
