@@ -44,7 +44,9 @@ fn with_closures(backend: Kind, closures: &[&'static str]) -> Context {
     RAN.take();
     let handle = ctx.threaded().unwrap();
     schedule(&handle, "first");
-    closures.iter().for_each(|what| schedule(&handle, what));
+    for what in closures {
+        schedule(&handle, what);
+    }
     turns(&ctx, 1);
     assert_eq!(RAN.take(), ["first"]);
     ctx

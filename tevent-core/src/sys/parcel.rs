@@ -96,7 +96,9 @@ mod tests {
             Parcel::new(move |sum: &Cell<usize>| add(large.iter().sum::<usize>() + *b)(sum)),
         ];
         assert_eq!(Arc::strong_count(&held), 3);
-        parcels.into_iter().for_each(|parcel| parcel.open(&sum));
+        for parcel in parcels {
+            parcel.open(&sum);
+        }
         assert_eq!((sum.get(), Arc::strong_count(&held)), (1 + 5 + 700 + 5, 1));
     }
 
