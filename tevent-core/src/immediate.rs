@@ -132,6 +132,7 @@ impl Immediate {
     pub(crate) fn scheduled_untold(ev: &ContextRef, location: Location) -> Self {
         let im = Immediate::empty_at(location);
         im.0.0.ev.set(Some(ev.clone()));
+        im.0.0.attached.set(true);
         im
     }
 
