@@ -1,10 +1,11 @@
 //! What a breaker has found in the loop that was made faster.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tevent::{Context, Immediate, When};
+use tevent::{Context, Immediate, Req, When};
 
 /// The heap counts from 10^9 seconds before its first deadline; that very moment is no farther away than those before it.
 #[test]
@@ -38,4 +39,64 @@ fn an_immediate_that_a_trace_callback_owns_goes_with_its_context() {
     // The trace callback was never called.
     drop(ctx);
     assert_eq!(Rc::strong_count(&held), 1, "nothing leaks");
+}
+
+/// What was posted is told of a new place while its list, which has gone, is emptied: it must not take that for a place in
+/// the new one.
+#[test]
+fn a_post_that_a_new_beginning_has_dropped_takes_nobody_out_of_the_new_list() {
+    let ctx = Context::new().expect("a context");
+    let mut old: Vec<Immediate> = (0..500).map(|_| Immediate::new(|_ev, _im| unreachable!())).collect();
+    old.iter().for_each(|im| im.schedule(&ctx));
+    let posted: Vec<Req<()>> = (0..20).map(|_| Req::create(()).post(&ctx)).collect();
+    old.drain(100..400); // gaps in the middle
+    ctx.re_initialise().expect("a new beginning");
+    let ran = Rc::new(Cell::new(0));
+    let new: Vec<Immediate> = (0..400)
+        .map(|_| {
+            let ran = Rc::clone(&ran);
+            Immediate::new(move |_ev, _im| ran.set(ran.get() + 1))
+        })
+        .collect();
+    new.iter().for_each(|im| im.schedule(&ctx));
+    drop(posted);
+    ctx.loop_wait().expect("no failure");
+    assert_eq!(ran.get(), 400);
+}
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+#[allow(unsafe_code, reason = "it counts, and passes on")]
+// SAFETY: it is the system's.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as was promised to us.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as was promised to us.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// A first timer that is to say "never" must not make all others far from where the heap counts.
+#[test]
+fn a_first_timer_a_century_away_does_not_make_the_updates_of_others_allocate() {
+    let ctx = Context::new().expect("a context");
+    let _never = ctx.add_timer(Duration::from_secs(u32::MAX.into()), |_ev, _te, _now| {});
+    let idle = ctx.add_timer(Duration::from_secs(60), |_ev, _te, _now| {});
+    let before = ALLOCATIONS.get();
+    for _ in 0..1000 {
+        assert!(idle.update(Duration::from_secs(60)));
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
 }
