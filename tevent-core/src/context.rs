@@ -300,7 +300,8 @@ impl ContextRef {
         if let (true, Some(fds)) = (goes, &fds) {
             fds.leave_outer_for_good();
         }
-        let mut immediates = inner.immediates.replace(Fifo::new());
+        // Not popped one by one, so that none of them is told of a new place after it has let go of its old one.
+        let immediates: Vec<Scheduled> = inner.immediates.replace(Fifo::new()).into_values().collect();
         // None of these stands in a queue any more.
         let timers = inner.timers.replace(TimerQueue::new()).into_values();
         let signals = inner.signals.take();
@@ -319,13 +320,13 @@ impl ContextRef {
         for te in &timers {
             panics.catch(|| te.end());
         }
-        while let Some(scheduled) = immediates.pop_front() {
+        for scheduled in immediates {
             panics.catch(|| scheduled.abandon(self));
         }
         for se in signals.events().iter().rev() {
             panics.catch(|| se.abandon());
         }
-        panics.catch(|| drop((fds, immediates, timers, signals, fd_events)));
+        panics.catch(|| drop((fds, timers, signals, fd_events)));
         threads.drop_each(panics);
         panics.catch(|| bounded_drop(hook));
     }

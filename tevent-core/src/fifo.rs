@@ -122,6 +122,13 @@ impl<T: Standing> Fifo<T> {
         numbers.filter_map(|number| self.ring[self.at(number)].as_ref())
     }
 
+    /// From front to back. None of them is told of a new place.
+    pub(crate) fn into_values(mut self) -> impl Iterator<Item = T> {
+        let first = self.at(self.front) % self.ring.len().max(1);
+        self.ring.rotate_left(first);
+        self.ring.into_iter().flatten()
+    }
+
     /// Gaps are counted too.
     fn places(&self) -> u32 {
         self.back.wrapping_sub(self.front)
@@ -224,6 +231,7 @@ mod tests {
         }
         assert!(fifo.front < u32::MAX - 3_000, "it has wrapped around");
         assert!(fifo.iter().map(|value| value.0).eq(model.iter().map(|value| value.0)));
+        assert!(fifo.into_values().map(|value| value.0).eq(model.iter().map(|value| value.0)));
     }
 
     fn push(fifo: &mut Fifo<Value>, model: &mut Vec<Value>, number: u64) {

@@ -119,6 +119,7 @@ impl Threads {
         for (task, _counts) in basket.wakes.drain(..) {
             ev.tasks().woken_afar(task);
         }
+        basket.wakes.shrink_to(ROOM);
         let mut taken = self.taken.borrow_mut();
         if taken.is_empty() {
             mem::swap(&mut *taken, &mut basket.closures);

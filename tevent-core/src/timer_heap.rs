@@ -97,7 +97,7 @@ fn is_far(rank: u64) -> bool {
 
 pub(crate) struct TimerHeap<T> {
     entries: Vec<Entry<T>>,
-    /// Decades before the first deadline there was.
+    /// Decades before the first deadline was given.
     base: Option<Instant>,
     /// The deadlines of those that are centuries away from it, by their numbers.
     far: BTreeMap<u32, Instant>,
@@ -180,11 +180,10 @@ impl<T: Queued> TimerHeap<T> {
 
     #[inline]
     fn rank(&mut self, due: Instant, number: u32) -> u64 {
-        let base = *self.base.get_or_insert_with(|| due.checked_sub(DECADES).unwrap_or(due));
-        let away = due.checked_duration_since(base);
-        match away.and_then(nanoseconds) {
+        let base = *self.base.get_or_insert_with(base);
+        match due.checked_duration_since(base).and_then(nanoseconds) {
             Some(rank) => rank,
-            None => self.far_rank(due, number, if away.is_none() { u64::MIN } else { u64::MAX }),
+            None => self.far_rank(due, number, if due <= base { u64::MIN } else { u64::MAX }),
         }
     }
 
@@ -316,6 +315,13 @@ impl<T: Queued> TimerHeap<T> {
     fn note(&self, at: usize) {
         self.entries[at].value.place().stand(at);
     }
+}
+
+/// Not told by the first deadline, which may be one that is to say "never".
+#[cold]
+fn base() -> Instant {
+    let now = Instant::now();
+    now.checked_sub(DECADES).unwrap_or(now)
 }
 
 /// A count that is not [far](is_far). (In few steps: `Duration::as_nanos` counts in 128 bits.)
