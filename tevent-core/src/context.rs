@@ -61,6 +61,20 @@ pub struct Context(ContextRef);
 #[derive(Clone)]
 pub struct ContextRef(Rc<Inner>);
 
+/// Remembers a context that it does not keep.
+pub(crate) struct WeakContext(Weak<Inner>);
+
+impl WeakContext {
+    #[inline]
+    pub(crate) fn is(&self, ev: &ContextRef) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Rc::as_ptr(&ev.0))
+    }
+
+    pub(crate) fn upgrade(&self) -> Option<ContextRef> {
+        self.0.upgrade().map(ContextRef)
+    }
+}
+
 struct Inner {
     location: Location,
     /// What it was made with, for a new beginning.
@@ -371,6 +385,11 @@ impl ContextRef {
             && inner.process.get() == fork::generation()
             && !inner.signals.have_arrived()
             && !inner.threads.have_handed_over()
+    }
+
+    #[inline]
+    pub(crate) fn downgrade(&self) -> WeakContext {
+        WeakContext(Rc::downgrade(&self.0))
     }
 
     pub(crate) fn stir(&self) {

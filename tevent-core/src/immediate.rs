@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::context::ContextRef;
+use crate::context::{ContextRef, WeakContext};
 use crate::event::{EventBase, event_ref};
 use crate::fifo::{Standing, Ticket};
 use crate::location::Location;
@@ -56,8 +56,9 @@ event_ref!(Immediate, ImmediateRef, "tevent_immediate_set_tag", "tevent_immediat
 
 struct Inner<H: ?Sized> {
     base: EventBase,
-    /// The context it was scheduled on last. One that has run keeps it, for the next time.
-    ev: Cell<Option<ContextRef>>,
+    /// The context it was scheduled on last. One that has run remembers it, for the next time; it keeps nothing of the
+    /// user's, such as trace callbacks, which may own this immediate.
+    ev: Cell<Option<WeakContext>>,
     /// Its place in the context's list, while it is `listed`.
     ticket: Cell<Ticket>,
     /// Waits for its turn.
@@ -131,7 +132,7 @@ impl Immediate {
     /// As if it had been scheduled when nobody listened. It is not in the list.
     pub(crate) fn scheduled_untold(ev: &ContextRef, location: Location) -> Self {
         let im = Immediate::empty_at(location);
-        im.0.0.ev.set(Some(ev.clone()));
+        im.0.0.ev.set(Some(ev.downgrade()));
         im.0.0.attached.set(true);
         im
     }
@@ -306,7 +307,7 @@ impl ImmediateRef {
     /// Whether it belongs to that context already, and nobody has to be told of it.
     #[inline]
     fn stays_on(&self, ev: &ContextRef) -> bool {
-        look(&self.0.ev, |on| on == ev) == Some(true) && !ev.is_freed() && !self.is_traced(ev)
+        look(&self.0.ev, |on| on.is(ev)) == Some(true) && !ev.is_freed() && !self.is_traced(ev)
     }
 
     /// Leaves where it was. False if it is not to be scheduled: it, or the context, may have been freed just now, or long ago;
@@ -315,7 +316,7 @@ impl ImmediateRef {
         self.leave();
         let comes = !self.0.freed.get() && !ev.is_freed() && !self.0.listed.get();
         if comes {
-            self.0.ev.set(Some(ev.clone()));
+            self.0.ev.set(Some(ev.downgrade()));
         }
         comes
     }
@@ -344,9 +345,12 @@ impl ImmediateRef {
     #[inline]
     pub(crate) fn leave(&self) {
         let im = &*self.0;
-        let Some(ev) = im.ev.take() else { return };
+        let Some(on) = im.ev.take() else { return };
         im.due.set(false);
-        if im.attached.replace(false) && (im.listed.get() || self.is_traced(&ev)) {
+        if im.attached.replace(false)
+            && let Some(ev) = on.upgrade()
+            && (im.listed.get() || self.is_traced(&ev))
+        {
             self.leave_place(&ev);
         }
     }
