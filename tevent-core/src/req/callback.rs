@@ -55,6 +55,18 @@ impl<S: 'static> Shared<S> {
     }
 }
 
+/// One that is called, and is let go of after that, also when it panics.
+struct Called<S: 'static>(Option<Rc<dyn Callback<S>>>);
+
+impl<S: 'static> Drop for Called<S> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(callback) = self.0.take() {
+            Shared::Counted(callback).let_go();
+        }
+    }
+}
+
 impl<S: 'static, F: Fn(&ReqRef<S>)> Callback<S> for Plain<F> {
     fn call(&self, req: &ReqRef<S>) {
         (self.0)(req);
@@ -365,12 +377,12 @@ impl<S: 'static> ReqRef<S> {
             }
             Some(Shared::Counted(callback)) => {
                 self.0.callback.set(Some(Shared::Counted(Rc::clone(&callback))));
-                self.call(&*callback);
-                Shared::Counted(callback).let_go();
+                let called = Called(Some(callback));
+                called.0.iter().for_each(|callback| self.call(&**callback));
             }
             Some(Shared::Once(callback)) => {
-                self.call(&*callback);
-                Shared::Once(callback).let_go();
+                let called = Called(Some(callback));
+                called.0.iter().for_each(|callback| self.call(&**callback));
             }
             None => {}
         }
