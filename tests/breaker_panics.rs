@@ -22,11 +22,11 @@ fn a_callback_that_panics_and_whose_drop_panics_does_not_abort() {
     let drops = Rc::new(Cell::new(0));
     let bomb = Bomb(Rc::clone(&drops));
     let owner = Rc::new(Cell::new(None));
-    let owned = Rc::clone(&owner);
+    let place = Rc::clone(&owner);
     let req = Req::create(());
     req.set_callback(move |_req| {
         let _bomb = &bomb;
-        drop(owned.take());
+        drop(place.take());
         panic!("as asked");
     });
     let finish = req.clone();
@@ -42,10 +42,10 @@ fn a_handler_that_frees_itself_and_panics_and_whose_drop_panics_does_not_abort()
     let drops = Rc::new(Cell::new(0));
     let bomb = Bomb(Rc::clone(&drops));
     let owner = Rc::new(Cell::new(None));
-    let owned = Rc::clone(&owner);
+    let place = Rc::clone(&owner);
     let im = Immediate::new(move |_ev, _im| {
         let _bomb = &bomb;
-        drop(owned.take());
+        drop(place.take());
         panic!("as asked");
     });
     im.schedule(&ctx);
@@ -53,10 +53,10 @@ fn a_handler_that_frees_itself_and_panics_and_whose_drop_panics_does_not_abort()
     assert!(catch_unwind(AssertUnwindSafe(|| ctx.loop_once())).is_err());
     let bomb = Bomb(Rc::clone(&drops));
     let owner = Rc::new(Cell::new(None));
-    let owned = Rc::clone(&owner);
+    let place = Rc::clone(&owner);
     let te = ctx.add_timer(tevent::When::Zero, move |_ev, _im, _now| {
         let _bomb = &bomb;
-        drop(owned.take());
+        drop(place.take());
         panic!("as asked");
     });
     owner.set(Some(te));

@@ -340,6 +340,25 @@ fn index<T: Queued>(value: &T) -> usize {
 mod tests {
     use super::*;
 
+    impl Queued for std::rc::Rc<Place> {
+        fn place(&self) -> &Place {
+            self
+        }
+    }
+
+    #[test]
+    fn the_base_itself_is_no_later_than_what_follows_it() {
+        let mut heap = TimerHeap::new();
+        let base = *heap.base.insert(Instant::now());
+        let step = Duration::from_nanos(1);
+        let dues = [base + step, base, base.checked_sub(step).unwrap_or(base)];
+        dues.iter().for_each(|due| heap.insert(*due, std::rc::Rc::new(Place::new())));
+        for due in dues.iter().rev() {
+            assert_eq!(heap.first(), Some(*due));
+            heap.pop();
+        }
+    }
+
     /// What a timer takes beside its own allocation.
     #[test]
     fn an_entry_is_a_deadline_and_a_pointer() {
