@@ -352,7 +352,9 @@ mod tests {
         let base = *heap.base.insert(Instant::now());
         let step = Duration::from_nanos(1);
         let dues = [base + step, base, base.checked_sub(step).unwrap_or(base)];
-        dues.iter().for_each(|due| heap.insert(*due, std::rc::Rc::new(Place::new())));
+        for due in &dues {
+            heap.insert(*due, std::rc::Rc::new(Place::new()));
+        }
         for due in dues.iter().rev() {
             assert_eq!(heap.first(), Some(*due));
             heap.pop();
