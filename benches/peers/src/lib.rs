@@ -8,7 +8,7 @@ mod work;
 use std::process::ExitCode;
 
 pub use known::{KNOWN, Known, Measure};
-pub use measure::{measure, tell_wakeups};
+pub use measure::{measure, resident, tell_wakeups};
 pub use work::{
     Hop, LATEST, Random, echo, hop_on, make_hops, make_pair, pin_to, pin_to_other_core, start_other,
     try_hop_on,

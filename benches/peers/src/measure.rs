@@ -80,8 +80,12 @@ fn cpu_time() -> u128 {
     Duration::try_from(time).expect("the processor's time is not negative").as_nanos()
 }
 
-/// Of its own: not the pages of files, such as the program itself.
-fn resident() -> usize {
+/// Bytes of memory that this process has of its own: not the pages of files, such as the program itself.
+///
+/// # Panics
+/// Where there is no `/proc`.
+#[must_use]
+pub fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has /proc");
     let mut pages = statm.split(' ').map_while(|pages| pages.parse::<usize>().ok());
     let (resident, of_files) = (pages.nth(1), pages.next());
