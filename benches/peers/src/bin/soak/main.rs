@@ -113,7 +113,7 @@ fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
 fn run(seconds: u32) -> Result<(Vec<Sample>, Vec<Did>), String> {
     let shared = Arc::new(Shared::default());
     let gauges: [Gauge; 2] = Default::default();
-    let mut samples = Vec::with_capacity(seconds as usize);
+    let mut samples = Sample::room_for(seconds);
     let dids = thread::scope(|scope| {
         let (begun, handles) = channel();
         let worlds = WORLDS.iter().zip(&gauges).map(|((_name, batch), gauge)| {

@@ -31,6 +31,14 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// Room for so many, all of it touched: it is a part of the memory that is measured.
+    pub(crate) fn room_for(n: u32) -> Vec<Self> {
+        let none = Sample { second: u32::MAX, memory: 1.0, files: 1.0, turns: [1; 2], costs: [1.0; 2] };
+        let mut room = vec![none; n as usize];
+        room.clear();
+        room
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^52")]
     pub(crate) fn take(second: u32, last: &[Reading; 2], now: &[Reading; 2]) -> Self {
         let since = |i: usize| (now[i].0 - last[i].0, now[i].1 - last[i].1);

@@ -10,6 +10,10 @@ use tevent::ThreadedContext;
 
 use crate::world::{PULSE, Shared};
 
+/// How many closures may be under way: whoever has to wait for the processor shall not find a heap of them, which would be seen in
+/// memory for ever.
+const MOST: u64 = 64;
+
 /// Schedules into all loops, until they are to stop.
 pub(crate) fn run(handles: &[ThreadedContext], shared: &Shared) {
     let (mut scheduled, ran) = (0_u64, Arc::new(AtomicU64::new(0)));
@@ -18,7 +22,7 @@ pub(crate) fn run(handles: &[ThreadedContext], shared: &Shared) {
             break;
         }
         for handle in handles {
-            for _ in 0..8 {
+            for _ in (scheduled - ran.load(Ordering::Relaxed)..MOST).take(8) {
                 let ran = Arc::clone(&ran);
                 let up = move |_ev: &tevent::ContextRef| _ = ran.fetch_add(1, Ordering::Relaxed);
                 scheduled += u64::from(handle.schedule(up).is_ok());
@@ -31,7 +35,5 @@ pub(crate) fn run(handles: &[ThreadedContext], shared: &Shared) {
         }
         thread::sleep(PULSE);
     }
-    let lost = scheduled - ran.load(Ordering::Relaxed);
-    // What was scheduled last goes with the contexts.
-    assert!(lost < 10_000, "{lost} of {scheduled} closures have not run");
+    assert!(scheduled > MOST, "closures do not run");
 }
