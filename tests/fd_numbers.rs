@@ -46,6 +46,20 @@ fn assert_new_file_is_watched(backend: Kind, before: FdFlags, changes: &[FdFlags
 }
 
 on_every_backend! {
+    fn fd_3_numbers_that_no_process_has_are_disarmed_as_any_other(backend) {
+        let (ctx, log) = (backend.context(), Log::new());
+        let events = [1 << 20, 2_000_000_000, i32::MAX, i32::MAX].map(|number| {
+            ctx.add_fd(number, READ, |_ev, _fde, _flags| unreachable!()).unwrap()
+        });
+        for fde in &events {
+            assert_eq!(fde.flags(), NONE);
+            fde.set_flags(WRITE);
+            assert_eq!(fde.flags(), NONE, "{} is not open yet", fde.fd());
+        }
+        assert_quiet(&ctx, &log);
+        ctx.loop_wait().unwrap();
+    }
+
     fn fd_9_the_kernel_reports_a_closed_number_and_the_loop_does_not_spin(backend) {
         for run_before in [0, 1, 3] {
             let (ctx, log) = (backend.context(), Log::new());

@@ -9,10 +9,11 @@ use std::cell::Cell;
 use std::io::{Read, Write};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use support::{Kind, drain, on_every_backend, pair, run_ready, turns};
 use tevent::io::{Stream, writev_recv, writev_send};
-use tevent::{Backend, Context, ContextRef, FdFlags, Immediate, Req, When};
+use tevent::{Backend, Context, ContextRef, FdFlags, FdSource, Immediate, Req, When};
 
 /// Waits and changes since the last call.
 fn since(ev: &ContextRef, last: &mut (u64, u64)) -> (u64, u64) {
@@ -87,6 +88,43 @@ on_every_backend! {
         }
     }
 
+    fn an_event_that_owns_its_file_comes_and_goes_for_one_wait(backend) {
+        let ctx = backend.context();
+        let (near, _far) = pair();
+        let socket = Rc::new(near);
+        let cycle = || once_writable(&ctx, Rc::clone(&socket));
+        cycle();
+        let mut last = (0, 0);
+        since(&ctx, &mut last);
+        (0..100).for_each(|_| cycle());
+        assert_eq!(since(&ctx, &mut last), (100, 0));
+    }
+
+    fn an_event_on_a_borrowed_file_comes_and_goes_for_one_wait_and_two_changes(backend) {
+        let ctx = backend.context();
+        let (socket, _far) = pair();
+        (0..100).for_each(|_| once_writable(&ctx, &socket));
+        assert_eq!((ctx.stats().waits, ctx.stats().changes), (100, 200));
+    }
+
+    fn a_ring_costs_one_wait_an_event(backend) {
+        let ctx = backend.context();
+        let ring = Ring::new(&ctx, 50, 1);
+        ring.run(&ctx, 1000);
+        assert_eq!((ctx.stats().waits, ctx.stats().changes), (1000, 50));
+    }
+
+    fn a_loop_that_sleeps_each_time_hardly_ever_looks_before_it(backend) {
+        let ctx = backend.context();
+        let period = Duration::from_millis(1);
+        let _te = ctx.add_timer(period, move |_ev, te, _now| assert!(te.update(period)));
+        turns(&ctx, 300);
+        let before = ctx.stats().waits;
+        turns(&ctx, 300);
+        let waits = ctx.stats().waits - before;
+        assert!(waits <= 300 + 300 / 64 + 1, "{waits} waits in 300 turns");
+    }
+
     fn siblings_that_want_what_is_watched_already_change_nothing_on_a_shared_file(backend) {
         let ctx = backend.context();
         let socket = Rc::new(pair().0);
@@ -119,6 +157,58 @@ on_every_backend! {
         req.poll(&ctx).unwrap();
         assert_eq!((ctx.stats().turns, ctx.stats().waits, ctx.stats().changes), (50, 50, 1));
     }
+}
+
+/// A turn that finds the file writable; the event goes in its own handler.
+fn once_writable(ctx: &Context, file: impl Into<FdSource>) {
+    let own = Rc::new(Cell::new(None));
+    let place = Rc::clone(&own);
+    let fde = ctx.add_fd(file, FdFlags::WRITE, move |_ev, _fde, _flags| drop(place.take())).unwrap();
+    own.set(Some(fde));
+    turns(ctx, 1);
+    assert!(own.take().is_none(), "the handler has run");
+}
+
+/// Sockets in a circle, of which each passes on the byte that it gets.
+struct Ring {
+    passed: Rc<Cell<u64>>,
+}
+
+impl Ring {
+    fn new(ctx: &Context, size: usize, active: usize) -> Self {
+        let passed = Rc::new(Cell::new(0));
+        let pairs: Vec<_> = (0..size).map(|_| pair()).map(|(near, far)| (near, Rc::new(far))).collect();
+        for (_near, far) in &pairs[..active] {
+            (&**far).write_all(b"x").unwrap();
+        }
+        let nexts: Vec<_> = (0..size).map(|at| Rc::clone(&pairs[(at + 1) % size].1)).collect();
+        for ((near, _far), next) in pairs.into_iter().zip(nexts) {
+            let (near, passed) = (Rc::new(near), Rc::clone(&passed));
+            ctx.keep(
+                ctx.add_fd(Rc::clone(&near), FdFlags::READ, move |_ev, _fde, _flags| {
+                    (&*near).read_exact(&mut [0]).unwrap();
+                    (&*next).write_all(b"x").unwrap();
+                    passed.set(passed.get() + 1);
+                })
+                .unwrap(),
+            );
+        }
+        Ring { passed }
+    }
+
+    fn run(&self, ctx: &Context, events: u64) {
+        let end = self.passed.get() + events;
+        ctx.loop_until(|| self.passed.get() == end).unwrap();
+    }
+}
+
+#[test]
+fn a_busy_ring_in_batches_of_64_costs_a_wait_for_20_events_at_most() {
+    let ctx = Kind::EpollBatch64.context();
+    let ring = Ring::new(&ctx, 200, 100);
+    ring.run(&ctx, 6400);
+    let waits = ctx.stats().waits;
+    assert!(waits <= 6400 / 20, "{waits} waits for 6400 events");
 }
 
 #[test]

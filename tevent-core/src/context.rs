@@ -11,6 +11,7 @@ use crate::builder::Builder;
 use crate::children::{ChildRef, Children};
 use crate::error::LoopError;
 use crate::fd::FdRef;
+use crate::fd_slot::Place;
 use crate::fd_table::FdTable;
 use crate::fifo::Fifo;
 use crate::future::Tasks;
@@ -310,7 +311,7 @@ impl ContextRef {
         // All of them let go of their places before any user code runs, so that none is looked for in the new lists.
         immediates.iter().for_each(Scheduled::unlink);
         for fde in &fd_events {
-            fde.set_place(None);
+            fde.interest().set_place(Place::Nowhere);
         }
         for fde in fd_events.iter().rev() {
             panics.catch(|| fde.detach());
@@ -330,6 +331,7 @@ impl ContextRef {
     }
 
     /// The rest is for the events and for the order of a turn. No user code runs in the closure.
+    #[inline]
     pub(crate) fn with_fds<R>(&self, run: impl FnOnce(&mut FdTable) -> R) -> Option<R> {
         self.notice_fork();
         self.0.fds.borrow_mut().as_mut().map(run)

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use crate::call_flow;
 use crate::context::ContextRef;
 use crate::error::LoopError;
-use crate::fd_table::FdTable;
-use crate::stats::Counters;
+use crate::fd_table::{FdTable, Next};
 use crate::trace::TracePoint;
 
 /// How long a turn may wait.
@@ -24,15 +23,17 @@ pub(crate) enum Patience {
 /// One turn.
 ///
 /// # The frequent case
-/// A turn that is [quiet](ContextRef::is_quiet) and finds an immediate does what [`whole_turn`] would, without asking each
-/// of those that have nothing to say.
+/// A turn that is [quiet](ContextRef::is_quiet) does what [`whole_turn`] would, without asking each of those that have
+/// nothing to say.
 #[inline]
 pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
-    if ev.is_quiet() && run_immediate(ev, Counters::count_turn) {
-        call_flow::reset();
-        return Ok(());
+    if !ev.is_quiet() {
+        return whole_turn(ev, patience);
     }
-    whole_turn(ev, patience)
+    ev.counters().count_turn();
+    let ran = run_own_source(ev, patience);
+    call_flow::reset();
+    ran
 }
 
 fn whole_turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
@@ -59,7 +60,13 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
     // 2. What other threads have scheduled joins the immediates.
     ev.threads().move_to_immediates(ev);
     ev.tasks().move_to_immediates(ev);
-    if run_immediate(ev, |_counted| ()) {
+    run_own_source(ev, patience)
+}
+
+/// The rest of the order: what this thread itself has added.
+#[inline]
+fn run_own_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
+    if run_immediate(ev) {
         return Ok(());
     }
     match next_timer(ev) {
@@ -78,10 +85,9 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
 
 /// 3. The first immediate.
 #[inline]
-fn run_immediate(ev: &ContextRef, count: impl FnOnce(&Counters)) -> bool {
+fn run_immediate(ev: &ContextRef) -> bool {
     let first = ev.immediates().borrow_mut().pop_front();
     let Some(scheduled) = first else { return false };
-    count(ev.counters());
     scheduled.run(ev);
     true
 }
@@ -117,8 +123,8 @@ fn wait_for_fds(
     let mut next_timer_in = next_timer_in;
     match run_fetched_fd(ev) {
         Fetched::Ran => return Ok(()),
-        // Whoever was told may have scheduled what was not there before.
-        Fetched::Said => next_timer_in = time_to_next(ev),
+        // Where the debug sink was told it may have scheduled what was not there before.
+        Fetched::Void => next_timer_in = time_to_next(ev),
         Fetched::Nothing => {}
     }
     if ev.signals().is_deaf() {
@@ -138,8 +144,8 @@ fn wait_for_fds(
         Some(Err(e)) => return Err(LoopError::Wait(e)),
         Some(Ok(())) => {}
     }
-    let fetched = ev.with_fds(|fds| fds.has_fetched()).unwrap_or(false);
-    if run_fetched_fd(ev) == Fetched::Ran || run_timer_if_due(ev) || fetched {
+    let fetched = run_fetched_fd(ev);
+    if fetched == Fetched::Ran || run_timer_if_due(ev) || fetched == Fetched::Void {
         return Ok(());
     }
     if ev.tasks().are_woken() {
@@ -153,9 +159,8 @@ fn wait_for_fds(
 
 /// Asks the kernel what is ready; `None` without a context.
 fn fetch(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -> Option<io::Result<()>> {
-    let asks = ev.with_fds(|fds| fds.asks_kernel())?;
-    let told = asks && ev.trace().is_on();
-    if asks {
+    let told = ev.trace().is_on() && ev.with_fds(|fds| fds.asks_kernel())?;
+    if told {
         ev.tell_point(TracePoint::BeforeWait);
     }
     // Tasks that have used up their budget go on after this look.
@@ -167,12 +172,9 @@ fn fetch(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -
     } else {
         next_timer_in.or(ev.wait_timeout().get())
     };
-    let fetched = ev.with_fds(|fds| {
-        fds.catch_up();
-        fds.fetch(timeout)
-    });
+    let fetched = ev.with_fds(|fds| fds.fetch(timeout));
     ev.tasks().looked_at_fds();
-    if asks {
+    if told {
         ev.tell_point(TracePoint::AfterWait);
     }
     fetched
@@ -199,19 +201,24 @@ pub(crate) fn time_to_next(ev: &ContextRef) -> Option<Duration> {
 #[derive(PartialEq, Eq)]
 enum Fetched {
     Nothing,
-    /// No handler has run, but the debug sink.
-    Said,
+    /// No handler has run.
+    Void,
     Ran,
 }
 
 /// One event of what was fetched runs; what has become void since is passed over.
 fn run_fetched_fd(ev: &ContextRef) -> Fetched {
-    let next = ev.with_fds(FdTable::next).flatten();
-    if let Some((fde, flags)) = next {
-        fde.run(ev, flags);
-        return Fetched::Ran;
+    match ev.with_fds(FdTable::next) {
+        Some(Next::Event(fde, flags)) => {
+            fde.run(ev, flags);
+            Fetched::Ran
+        }
+        Some(Next::Void) => {
+            ev.say_what_is_not_open();
+            Fetched::Void
+        }
+        Some(Next::Nothing) | None => Fetched::Nothing,
     }
-    if ev.say_what_is_not_open() { Fetched::Said } else { Fetched::Nothing }
 }
 
 /// After a time-out.

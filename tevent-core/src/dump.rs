@@ -1,6 +1,6 @@
 //! Everything that lives on a loop, for the question: why does it not end, what is it waiting for?
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -111,8 +111,7 @@ impl ContextRef {
     /// O(n log n) in the number of events and requests.
     #[must_use]
     pub fn dump(&self) -> Dump {
-        let known: Vec<Rc<dyn Known>> =
-            self.requests().borrow().iter().filter_map(|(_key, known)| known.upgrade()).collect();
+        let known = self.known_requests();
         let owners = Owners::new(self, &known);
         let requests = known.iter().map(|req| DumpedReq {
             type_name: req.type_name(),
@@ -128,6 +127,21 @@ impl ContextRef {
             events: owners.events(self),
             thread_proxies: self.threads().awaited(),
         }
+    }
+}
+
+impl ContextRef {
+    /// Those that were told of it, and then those that have only been posted on it.
+    fn known_requests(&self) -> Vec<Rc<dyn Known>> {
+        let told = self.requests().borrow();
+        let mut known: Vec<_> = told.iter().filter_map(|(_key, known)| known.upgrade()).collect();
+        let addresses: HashSet<usize> = known.iter().map(|req| req.address()).collect();
+        let posted = self.immediates().borrow();
+        known.extend(posted.iter().filter_map(|scheduled| match scheduled {
+            Scheduled::Posted(req) if !addresses.contains(&req.address()) => Some(Rc::clone(req)),
+            _ => None,
+        }));
+        known
     }
 }
 

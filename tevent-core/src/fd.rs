@@ -1,7 +1,7 @@
 //! Fd events (FD): handlers that run as long as a file is ready.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
@@ -10,9 +10,10 @@ use std::rc::{Rc, Weak};
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::fd_flags::FdFlags;
-use crate::fd_slot::Place;
+use crate::fd_inner::{Holding, Inner, Interest, Marks, Watcher};
 use crate::fd_source::{AddFdError, FdSource, Hold};
 use crate::fd_table::FdTable;
+use crate::look::look;
 use crate::panics::Panics;
 use crate::stack::{bounded, bounded_drop};
 use crate::sys::slot::Slot;
@@ -37,52 +38,9 @@ pub struct FdEvent(FdRef);
 
 /// A handle on an [`FdEvent`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct FdRef(Rc<Inner<dyn Call>>);
+pub struct FdRef(Rc<Inner<dyn Watcher>>);
 
 event_ref!(FdEvent, FdRef, "tevent_fd_set_tag", "tevent_fd_get_tag");
-
-type CloseFn = Box<dyn FnOnce(RawFd)>;
-
-struct Inner<H: ?Sized> {
-    base: EventBase,
-    number: RawFd,
-    /// `None` once it is freed or its context is gone.
-    ctx: RefCell<Option<ContextRef>>,
-    hold: RefCell<Hold>,
-    flags: Cell<FdFlags>,
-    /// Its place in the fd table, as long as it has one.
-    place: Cell<Option<Place>>,
-    /// A hang-up or error was reported to it (FD-6).
-    saw_error: Cell<bool>,
-    close_fn: RefCell<Option<CloseFn>>,
-    freed: Cell<bool>,
-    standing: Cell<Standing>,
-    handler: H,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// The library's own: it never counts (LOOP-3), and is not traced (TRACE-3).
-    Internal,
-    Plain,
-    /// Told to traces as attached.
-    Attached,
-}
-
-trait Call {
-    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags);
-    fn dismiss(&self);
-}
-
-impl<F: Fn(&ContextRef, &FdRef, FdFlags) + 'static> Call for Slot<F> {
-    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags) {
-        Slot::call(self, |handler| handler(ev, fde, flags));
-    }
-
-    fn dismiss(&self) {
-        Slot::dismiss(self);
-    }
-}
 
 impl ContextRef {
     /// Watches a file. The handler runs in a turn of its own whenever one of the asked flags is ready and
@@ -135,7 +93,7 @@ impl ContextRef {
         flags: FdFlags,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        self.watch(fd.into(), flags, Standing::Plain, handler)
+        self.watch(fd.into(), flags, Marks::NONE, handler)
     }
 
     /// Watches a file of the library's own.
@@ -145,7 +103,7 @@ impl ContextRef {
         flags: FdFlags,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        self.watch(fd.into(), flags, Standing::Internal, handler)
+        self.watch(fd.into(), flags, Marks::INTERNAL, handler)
     }
 
     /// Says which numbers were found not to be open (FD-3), and whether there were any.
@@ -162,22 +120,19 @@ impl ContextRef {
         &self,
         FdSource { number, hold }: FdSource,
         flags: FdFlags,
-        standing: Standing,
+        marks: Marks,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        let fde = FdEvent(FdRef(Rc::new(Inner {
-            base: EventBase::new(),
-            number,
-            ctx: RefCell::new(Some(self.clone())),
-            hold: RefCell::new(hold),
-            flags: Cell::new(flags),
-            place: Cell::new(None),
-            saw_error: Cell::new(false),
-            close_fn: RefCell::new(None),
-            freed: Cell::new(false),
-            standing: Cell::new(standing),
-            handler: Slot::new(handler),
-        })));
+        let handler = Slot::new(handler);
+        let fde = FdEvent(match hold {
+            Hold::Borrowed => FdRef::new(self, number, flags, marks, handler),
+            hold => {
+                let watcher = Holding { hold: Cell::new(hold), handler };
+                let fde = FdRef::new(self, number, flags, marks, watcher);
+                fde.interest().mark(Marks::HOLDS);
+                fde
+            }
+        });
         let added = if number < 0 {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "the number is negative"))
         } else {
@@ -190,14 +145,14 @@ impl ContextRef {
                 if fde.flags() != flags {
                     self.say_what_is_not_open();
                 }
-                if standing == Standing::Plain {
-                    fde.0.0.standing.set(Standing::Attached);
+                if marks != Marks::INTERNAL {
+                    fde.interest().mark(Marks::ATTACHED);
                     self.tell(Traced::Fd(&fde), EventTracePoint::Attach);
                 }
                 Ok(fde)
             }
             Err(error) => {
-                let hold = fde.0.0.hold.replace(Hold::Borrowed);
+                let hold = fde.0.0.watcher.let_go();
                 let file = FdSource { number, hold };
                 // Before the result is made: one that is made already would leak if this panics.
                 drop(fde);
@@ -209,34 +164,67 @@ impl ContextRef {
 
 impl Drop for FdEvent {
     fn drop(&mut self) {
-        let number = self.0.fd();
-        self.0.0.freed.set(true);
-        let mut panics = Panics::default();
-        panics.catch(|| self.0.detach());
-        let close_fn = self.0.0.close_fn.take();
-        let hold = self.0.0.hold.replace(Hold::Borrowed);
+        self.0.interest().mark(Marks::FREED);
+        let _then = Release(&self.0);
+        self.0.detach();
+    }
+}
+
+/// What comes after the end of the watch, though that panics: the close function, and then the file.
+struct Release<'a>(&'a FdRef);
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        let inner = &*self.0.0;
+        let close_fn = inner.close_fn.take();
+        let hold = inner.watcher.let_go();
+        let number = inner.interest.number();
+        match &hold {
+            _ if close_fn.is_some() => {}
+            Hold::Borrowed => return,
+            // Others keep it: nothing of the user's is dropped.
+            Hold::Shared(file) if Rc::strong_count(file) > 1 => return,
+            Hold::Shared(_) | Hold::Owned(_) => {}
+        }
         // One job, so that the file is closed after the function though that may have to wait.
-        panics.catch(|| {
-            bounded(move || {
-                if let Some(close_fn) = close_fn {
-                    close_fn(number);
-                }
-                match hold {
-                    Hold::Borrowed => {}
-                    Hold::Shared(file) => drop(file),
-                    Hold::Owned(file) => drop(file),
-                }
-            });
-        });
+        let job = move || {
+            if let Some(close_fn) = close_fn {
+                close_fn(number);
+            }
+            match hold {
+                Hold::Borrowed => {}
+                Hold::Shared(file) => drop(file),
+                Hold::Owned(file) => drop(file),
+            }
+        };
+        let mut panics = Panics::default();
+        panics.catch(|| bounded(job));
         panics.resume();
     }
 }
 
 impl FdRef {
+    #[track_caller]
+    fn new(
+        ev: &ContextRef,
+        number: RawFd,
+        flags: FdFlags,
+        marks: Marks,
+        watcher: impl Watcher + 'static,
+    ) -> Self {
+        FdRef(Rc::new(Inner {
+            base: EventBase::new(),
+            ctx: Cell::new(Some(ev.clone())),
+            close_fn: Cell::new(None),
+            interest: Interest::new(number, flags, marks),
+            watcher,
+        }))
+    }
+
     /// The number it watches.
     #[must_use]
     pub fn fd(&self) -> RawFd {
-        self.0.number
+        self.interest().number()
     }
 
     /// The flags it asks for; `NONE` when it is disarmed or freed, or its context is gone (LOOP-7).
@@ -245,7 +233,7 @@ impl FdRef {
     #[doc(alias = "tevent_fd_get_flags")]
     #[must_use]
     pub fn flags(&self) -> FdFlags {
-        self.0.flags.get()
+        self.interest().flags()
     }
 
     /// Asks for other flags, at once, for this event and for what its siblings on the same number see.
@@ -282,7 +270,7 @@ impl FdRef {
         if flags != self.flags() {
             self.with_fds(|fds| fds.set_flags(self, flags));
             if self.flags() != flags {
-                let ctx = self.0.ctx.borrow().clone();
+                let ctx = look(&self.0.ctx, ContextRef::clone);
                 ctx.inspect(|ev| _ = ev.say_what_is_not_open());
             }
         }
@@ -314,87 +302,59 @@ impl FdRef {
     #[doc(alias = "tevent_fd_set_close_fn")]
     #[doc(alias = "tevent_fd_close_fn_t")]
     pub fn set_close_fn(&self, close_fn: impl FnOnce(RawFd) + 'static) {
-        if !self.0.freed.get() {
-            bounded_drop(self.0.close_fn.replace(Some(Box::new(close_fn))));
+        if !self.interest().is(Marks::FREED) {
+            bounded_drop(self.0.close_fn.replace(Some(Box::new(Box::new(close_fn)))));
         }
     }
 
     /// Runs the handler for a readiness that the turn has picked.
     pub(crate) fn run(&self, ev: &ContextRef, flags: FdFlags) {
         if self.is_internal() {
-            self.0.handler.call(ev, self, flags);
+            self.0.watcher.call(ev, self, flags);
         } else {
-            ev.handle(Traced::Fd(self), || self.0.handler.call(ev, self, flags));
+            ev.handle(Traced::Fd(self), || self.0.watcher.call(ev, self, flags));
         }
     }
 
     /// Out of the table and never called again; freed, or left by its context.
     pub(crate) fn detach(&self) {
         self.with_fds(|fds| fds.remove(self));
-        self.0.flags.set(FdFlags::NONE);
+        self.interest().set_flags(FdFlags::NONE);
         let ctx = self.0.ctx.take();
+        let Some(ctx) = ctx.filter(|ctx| ctx.trace().is_on() && self.interest().is(Marks::ATTACHED)) else {
+            return self.0.watcher.dismiss();
+        };
         let mut panics = Panics::default();
-        if let Some(ctx) = ctx.filter(|_| self.0.standing.get() == Standing::Attached) {
-            panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
-        }
-        panics.catch(|| self.0.handler.dismiss());
+        panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
+        panics.catch(|| self.0.watcher.dismiss());
         panics.resume();
     }
 
     fn with_fds<R>(&self, run: impl FnOnce(&mut FdTable) -> R) -> Option<R> {
-        let ctx = self.0.ctx.borrow();
-        ctx.as_ref()?.with_fds(run)
+        look(&self.0.ctx, |ctx| ctx.with_fds(run))?
     }
 
-    /// The rest is for the fd table, which has the event in its ring.
-    pub(crate) fn place(&self) -> Option<Place> {
-        self.0.place.get()
-    }
-
-    pub(crate) fn set_place(&self, place: Option<Place>) {
-        self.0.place.set(place);
-    }
-
-    pub(crate) fn note_flags(&self, flags: FdFlags) {
-        self.0.flags.set(flags);
-    }
-
-    pub(crate) fn note_error(&self) {
-        self.0.saw_error.set(true);
-    }
-
-    /// What the kernel has to be asked for on its behalf: its flags, but not WRITE alone after an error (FD-6).
-    pub(crate) fn watched(&self) -> FdFlags {
-        let flags = self.0.flags.get();
-        if flags == FdFlags::WRITE && self.0.saw_error.get() {
-            return FdFlags::NONE;
-        }
-        flags
+    /// For the fd table, which has the event in its ring.
+    pub(crate) fn interest(&self) -> &Interest {
+        &self.0.interest
     }
 
     pub(crate) fn is_internal(&self) -> bool {
-        self.0.standing.get() == Standing::Internal
+        self.interest().is(Marks::INTERNAL)
     }
 
     /// Whether it keeps `loop_wait` going.
     pub(crate) fn could_fire(&self) -> bool {
-        !self.is_internal() && !self.watched().is_empty()
+        self.interest().could_fire()
     }
 
     /// Its file, if others share it, so that it stays open when the event goes. A close function is entitled to a file
     /// that is no longer watched, whoever else has it.
     pub(crate) fn lasting_file(&self) -> Option<Weak<dyn Any>> {
-        match &*self.0.hold.borrow() {
-            Hold::Shared(file) if Rc::strong_count(file) > 1 && self.0.close_fn.borrow().is_none() => {
-                Some(Rc::downgrade(file))
-            }
-            _ => None,
+        if !self.interest().is(Marks::HOLDS) || look(&self.0.close_fn, |_set| ()).is_some() {
+            return None;
         }
-    }
-
-    /// Whether its number stands for the same file as long as it lives.
-    pub(crate) fn keeps_file_open(&self) -> bool {
-        !matches!(&*self.0.hold.borrow(), Hold::Borrowed)
+        self.0.watcher.shared_file()
     }
 }
 

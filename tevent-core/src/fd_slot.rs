@@ -1,33 +1,210 @@
-//! All events on one fd number: their ring, and what they want together (FD-4 to FD-7).
+//! All events on one fd number, mostly a single one: what they want together, and whose turn it is (FD-4 to FD-7).
 
 use std::any::Any;
-use std::os::fd::RawFd;
 use std::rc::Weak;
 
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
+use crate::fd_inner::Marks;
 use crate::list::{Key, List};
-use crate::reactor::{Report, SlotKey};
+use crate::reactor::Report;
+
+/// What is known of one number. Every number up to the highest that was ever watched has one, so it is two words and no more.
+pub(crate) enum FdSlot {
+    /// One event, and nothing unusual. What the kernel was told stands in its [`Place`].
+    Alone(FdRef),
+    /// Whatever needs more room; `None` is a number of which nothing is known.
+    Other(Option<Box<Ring>>),
+}
+
+const _: () = assert!(size_of::<FdSlot>() == 2 * size_of::<usize>());
 
 /// Where an event stands in the table.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) slot: usize,
-    pub(crate) ring: Key,
+pub(crate) enum Place {
+    Nowhere,
+    /// Alone on its number. These are the fields of [`Told`], which would take more room as one.
+    Alone {
+        generation: u32,
+        registered: FdFlags,
+    },
+    /// At that index of the ring of its number.
+    InRing(u32),
 }
 
-/// All events on one fd number.
-pub(crate) struct FdSlot {
-    pub(crate) number: RawFd,
+const _: () = assert!(size_of::<Place>() == 8);
+
+/// What the kernel was told of a number, and by which generation it knows it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Told {
     pub(crate) generation: u32,
-    pub(crate) ring: List<FdRef>,
-    /// How many events of the ring want each flag, in the order of [`FdFlags::EACH`].
-    pub(crate) wanted: [usize; 3],
-    /// How many events of the ring keep the file open.
-    pub(crate) keepers: usize,
-    /// What the kernel was asked for.
     pub(crate) registered: FdFlags,
+}
+
+impl FdSlot {
+    pub(crate) const VACANT: FdSlot = FdSlot::Other(None);
+
+    /// Whether nothing is to be known of the number any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        match self {
+            FdSlot::Alone(_) => false,
+            FdSlot::Other(ring) => {
+                ring.as_ref().is_none_or(|ring| ring.events.is_empty() && ring.pending.is_none())
+            }
+        }
+    }
+
+    pub(crate) fn is_vacant(&self) -> bool {
+        matches!(self, FdSlot::Other(None))
+    }
+
+    /// Whether the kernel means this slot, and not what the number stood for earlier.
+    pub(crate) fn is_of(&self, generation: u32) -> bool {
+        !self.is_vacant() && self.told().generation == generation
+    }
+
+    pub(crate) fn wants(&self) -> FdFlags {
+        match self {
+            FdSlot::Alone(fde) => fde.interest().watched(),
+            FdSlot::Other(ring) => ring.as_ref().map_or(FdFlags::NONE, |ring| ring.wants()),
+        }
+    }
+
+    pub(crate) fn told(&self) -> Told {
+        match self {
+            FdSlot::Alone(fde) => fde.interest().told(),
+            FdSlot::Other(ring) => ring.as_ref().map_or_else(Told::default, |ring| ring.told),
+        }
+    }
+
+    pub(crate) fn set_told(&mut self, told: Told) {
+        match self {
+            FdSlot::Alone(fde) => fde.interest().set_told(told),
+            FdSlot::Other(ring) => ring.iter_mut().for_each(|ring| ring.told = told),
+        }
+    }
+
+    /// The unusual, if there is any.
+    pub(crate) fn had_ring(&self) -> Option<&Ring> {
+        match self {
+            FdSlot::Alone(_) => None,
+            FdSlot::Other(ring) => ring.as_deref(),
+        }
+    }
+
+    /// Room for the unusual. It stays until the slot is vacant.
+    pub(crate) fn ring(&mut self) -> &mut Ring {
+        if let FdSlot::Alone(fde) = self {
+            let mut ring = Box::new(Ring { told: fde.interest().told(), ..Ring::default() });
+            ring.push(fde.clone());
+            *self = FdSlot::Other(Some(ring));
+        }
+        match self {
+            FdSlot::Other(ring) => ring.get_or_insert_default(),
+            FdSlot::Alone(_) => unreachable!("it was replaced above"),
+        }
+    }
+
+    /// An event joins those on the number; the first brings that generation.
+    pub(crate) fn push(&mut self, fde: &FdRef, generation: u32) {
+        if self.is_vacant() {
+            fde.interest().set_place(Place::Alone { generation, registered: FdFlags::NONE });
+            *self = FdSlot::Alone(fde.clone());
+        } else {
+            self.ring().push(fde.clone());
+        }
+    }
+
+    /// An event leaves.
+    pub(crate) fn remove(&mut self, fde: &FdRef) {
+        match fde.interest().place() {
+            Place::Nowhere => {}
+            Place::Alone { .. } => *self = FdSlot::VACANT,
+            Place::InRing(index) => self.ring().remove(fde, index),
+        }
+        fde.interest().set_place(Place::Nowhere);
+    }
+
+    /// What an event wants begins to count, or counts no more.
+    pub(crate) fn count(&mut self, flags: FdFlags, change: fn(&mut u32)) {
+        if let FdSlot::Other(Some(ring)) = self {
+            ring.count(flags, change);
+        }
+    }
+
+    /// From the first in the ring to the last.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &FdRef> {
+        let (alone, ring) = match self {
+            FdSlot::Alone(fde) => (Some(fde), None),
+            FdSlot::Other(ring) => (None, ring.as_deref()),
+        };
+        let in_ring = ring.into_iter().flat_map(|ring| ring.events.iter().map(|(_key, fde)| fde));
+        alone.into_iter().chain(in_ring)
+    }
+
+    /// The event that was added last among those that want anything.
+    pub(crate) fn last_armed(&self) -> Option<&FdRef> {
+        if self.wants().is_empty() {
+            return None;
+        }
+        match self {
+            FdSlot::Alone(fde) => Some(fde),
+            FdSlot::Other(ring) => {
+                ring.as_ref()?.events.iter_back().find(|fde| !fde.interest().watched().is_empty())
+            }
+        }
+    }
+
     /// The kernel refuses to watch this file: it is always ready (FD-10).
+    pub(crate) fn is_refused(&self) -> bool {
+        self.had_ring().is_some_and(|ring| ring.refused)
+    }
+
+    /// Whether the number is known to stand for the file that was registered.
+    pub(crate) fn is_same_file(&self) -> bool {
+        match self {
+            FdSlot::Alone(fde) => fde.interest().is(Marks::HOLDS),
+            FdSlot::Other(ring) => ring.as_ref().is_some_and(|ring| ring.is_same_file()),
+        }
+    }
+
+    /// What was put off has lost its file: the kernel has forgotten it, and the number may be another's by now.
+    pub(crate) fn is_closed_behind_our_back(&self) -> bool {
+        self.had_ring().is_some_and(|ring| ring.pending.is_some() && !ring.is_same_file())
+    }
+
+    /// The first in the ring that wants any of what is ready (FD-4), and exactly what it wants of it (FD-5). It goes to
+    /// the back.
+    pub(crate) fn select(&mut self, report: &Report) -> Option<(FdRef, FdFlags)> {
+        let (fde, flags) = match self {
+            FdSlot::Alone(fde) => {
+                Some((fde.clone(), heard(fde, report))).filter(|(_, flags)| !flags.is_empty())
+            }
+            FdSlot::Other(ring) => ring.as_mut()?.select(report),
+        }?;
+        if report.failed {
+            fde.interest().mark(Marks::SAW_ERROR);
+        }
+        Some((fde, flags))
+    }
+}
+
+/// What an event is told of a report. One that asks WRITE alone is not told of a failed file (FD-6).
+fn heard(fde: &FdRef, report: &Report) -> FdFlags {
+    let flags = fde.interest().watched();
+    let hears = !report.failed || flags.intersects(FdFlags::READ | FdFlags::ERROR);
+    (flags & report.ready).when(hears)
+}
+
+/// What few numbers have: several events, a file that is always ready, or changes that were put off.
+#[derive(Default)]
+pub(crate) struct Ring {
+    told: Told,
+    events: List<FdRef>,
+    /// How many events want each flag, in the order of [`FdFlags::EACH`].
+    wanted: [u32; 3],
+    /// How many events keep the file open.
+    keepers: u32,
     pub(crate) refused: bool,
     /// The place among those whose turn comes without the kernel.
     pub(crate) always: Option<Key>,
@@ -37,23 +214,25 @@ pub(crate) struct FdSlot {
     pub(crate) pending: Option<Weak<dyn Any>>,
 }
 
-impl FdSlot {
-    pub(crate) fn new(number: RawFd, generation: u32) -> Self {
-        FdSlot {
-            number,
-            generation,
-            ring: List::new(),
-            wanted: [0; 3],
-            keepers: 0,
-            registered: FdFlags::NONE,
-            refused: false,
-            always: None,
-            served_in: 0,
-            pending: None,
+impl Ring {
+    fn push(&mut self, fde: FdRef) {
+        self.keepers += u32::from(fde.interest().is(Marks::HOLDS));
+        self.count(fde.interest().watched(), |count| *count += 1);
+        let place = self.events.push_back(fde);
+        if let Some(fde) = self.events.get(place) {
+            fde.interest().set_place(Place::InRing(place.index()));
         }
     }
 
-    pub(crate) fn wants(&self) -> FdFlags {
+    fn remove(&mut self, fde: &FdRef, index: u32) {
+        if let Some(key) = self.events.key_at(index) {
+            self.events.remove(key);
+            self.keepers -= u32::from(fde.interest().is(Marks::HOLDS));
+            self.count(fde.interest().watched(), |count| *count -= 1);
+        }
+    }
+
+    fn wants(&self) -> FdFlags {
         let mut flags = FdFlags::NONE;
         for (flag, count) in FdFlags::EACH.into_iter().zip(self.wanted) {
             flags |= flag.when(count > 0);
@@ -61,7 +240,7 @@ impl FdSlot {
         flags
     }
 
-    pub(crate) fn count(&mut self, flags: FdFlags, change: fn(&mut usize)) {
+    fn count(&mut self, flags: FdFlags, change: fn(&mut u32)) {
         for (flag, count) in FdFlags::EACH.into_iter().zip(&mut self.wanted) {
             if flags.contains(flag) {
                 change(count);
@@ -69,35 +248,16 @@ impl FdSlot {
         }
     }
 
-    /// Whether the number is known to stand for the file that was registered.
-    pub(crate) fn is_same_file(&self) -> bool {
+    fn is_same_file(&self) -> bool {
         self.keepers > 0 || self.pending.as_ref().is_some_and(|file| file.strong_count() > 0)
     }
 
-    /// What was put off has lost its file: the kernel has forgotten it, and the number may be another's by now.
-    pub(crate) fn is_closed_behind_our_back(&self) -> bool {
-        self.pending.is_some() && !self.is_same_file()
-    }
-
-    /// The first in the ring that wants any of what is ready (FD-4), and exactly what it wants of it (FD-5). It goes to
-    /// the back. One that asks WRITE alone is not told of a failed file (FD-6).
-    pub(crate) fn select(&mut self, report: &Report) -> Option<(FdRef, FdFlags)> {
-        let told_of_failure = FdFlags::READ | FdFlags::ERROR;
-        let (key, fde, flags) = self.ring.iter().find_map(|(key, fde)| {
-            let flags = fde.watched();
-            let hears = !report.failed || flags.intersects(told_of_failure);
-            let flags = flags & report.ready;
-            (hears && !flags.is_empty()).then(|| (key, fde.clone(), flags))
+    fn select(&mut self, report: &Report) -> Option<(FdRef, FdFlags)> {
+        let (key, fde, flags) = self.events.iter().find_map(|(key, fde)| {
+            let flags = heard(fde, report);
+            (!flags.is_empty()).then(|| (key, fde.clone(), flags))
         })?;
-        self.ring.move_to_back(key);
-        if report.failed {
-            fde.note_error();
-        }
+        self.events.move_to_back(key);
         Some((fde, flags))
-    }
-
-    /// The key under which the kernel knows it.
-    pub(crate) fn key(&self, index: usize) -> SlotKey {
-        SlotKey { index, generation: self.generation }
     }
 }

@@ -36,7 +36,9 @@ pub struct FdSource {
 }
 
 /// What keeps the file open.
+#[derive(Default)]
 pub(crate) enum Hold {
+    #[default]
     Borrowed,
     Shared(Rc<dyn Any>),
     Owned(OwnedFd),

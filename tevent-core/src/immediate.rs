@@ -56,12 +56,14 @@ event_ref!(Immediate, ImmediateRef, "tevent_immediate_set_tag", "tevent_immediat
 
 struct Inner<H: ?Sized> {
     base: EventBase,
-    /// The context it is scheduled on, until its handler has returned.
+    /// The context it was scheduled on last. One that has run keeps it, for the next time.
     ev: Cell<Option<ContextRef>>,
     /// Its place in the context's list, while it is `listed`.
     ticket: Cell<Ticket>,
     /// Waits for its turn.
     listed: Cell<bool>,
+    /// Scheduled, until its handler has returned.
+    attached: Cell<bool>,
     /// The turn has taken it off the list to run it, and it was not cancelled since.
     due: Cell<bool>,
     /// Its handler is not called again.
@@ -132,6 +134,7 @@ impl Immediate {
             ev: Cell::new(None),
             ticket: Cell::new(Ticket::VOID),
             listed: Cell::new(false),
+            attached: Cell::new(false),
             due: Cell::new(false),
             freed: Cell::new(false),
             traits: Cell::new(Traits { internal: false, empty }),
@@ -270,7 +273,7 @@ impl ImmediateRef {
         // Before the handler: it may schedule the immediate again (IM-3).
         self.0.listed.set(false);
         self.0.due.set(true);
-        let _after = LeaveUnlessListed(self);
+        let _after = LeaveUnlessListed(self, ev);
         if self.0.traits.get().internal {
             call(true);
         } else {
@@ -305,6 +308,7 @@ impl ImmediateRef {
     fn stand(&self, ev: &ContextRef, what: impl FnOnce() -> Scheduled) {
         let im = &*self.0;
         let old = if im.listed.replace(true) { self.give_up_place(ev) } else { None };
+        im.attached.set(true);
         im.due.set(false);
         im.ticket.set(ev.immediates().borrow_mut().push_back(what));
         ev.is_due_earlier();
@@ -325,7 +329,7 @@ impl ImmediateRef {
         let im = &*self.0;
         let Some(ev) = im.ev.take() else { return };
         im.due.set(false);
-        if im.listed.get() || self.is_traced(&ev) {
+        if im.attached.replace(false) && (im.listed.get() || self.is_traced(&ev)) {
             self.leave_place(&ev);
         }
     }
@@ -382,13 +386,20 @@ impl Standing for ImmediateRef {
 }
 
 /// After a handler, also one that panicked.
-struct LeaveUnlessListed<'a>(&'a ImmediateRef);
+struct LeaveUnlessListed<'a>(&'a ImmediateRef, &'a ContextRef);
 
 impl Drop for LeaveUnlessListed<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.0.0.listed.get() {
+        let im = &*self.0.0;
+        if im.listed.get() {
+            return;
+        }
+        if self.0.is_traced(self.1) {
             self.0.leave();
+        } else {
+            im.attached.set(false);
+            im.due.set(false);
         }
     }
 }

@@ -23,6 +23,11 @@ impl Key {
         let index = u32::try_from(index).ok().filter(|index| *index != NOBODY);
         Key { index: index.expect("more values at a time than a key can tell apart"), generation }
     }
+
+    /// Enough to name a value that is certainly there; see [`List::key_at`].
+    pub(crate) fn index(self) -> u32 {
+        self.index
+    }
 }
 
 /// In place of an `Option`, which would take twice the room.
@@ -42,6 +47,12 @@ pub(crate) struct List<T> {
     front: u32,
     back: u32,
     births: NonZeroU32,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        List::new()
+    }
 }
 
 impl<T> List<T> {
@@ -80,6 +91,11 @@ impl<T> List<T> {
 
     pub(crate) fn pop_back(&mut self) -> Option<T> {
         self.take(self.back)
+    }
+
+    /// The key of what stands at that index.
+    pub(crate) fn key_at(&self, index: u32) -> Option<Key> {
+        self.node(index).map(|node| Key { index, generation: node.generation })
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&T> {

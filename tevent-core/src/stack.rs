@@ -91,11 +91,28 @@ pub fn drop_each<T: 'static>(values: impl IntoIterator<Item = T>) {
 
 /// Drops a value of the user's, whose `Drop` may drop the next owner, and so on. If that panics while the thread is
 /// unwinding the panic ends here, as a second one would abort the process.
+#[inline]
 pub(crate) fn bounded_drop<T: 'static>(value: T) {
-    if std::mem::needs_drop::<T>() {
-        let mut panics = Panics::default();
-        panics.catch(|| bounded(move || drop(value)));
-        panics.resume();
+    if !std::mem::needs_drop::<T>() {
+        return;
+    }
+    let drop = move || drop(value);
+    if std::thread::panicking() {
+        Panics::default().catch(|| bounded(drop));
+    } else {
+        bounded(drop);
+    }
+}
+
+/// A value of the user's that is [dropped](bounded_drop) at the end of a block, also when something before that panics.
+pub(crate) struct DropLast<T: 'static>(pub(crate) Option<T>);
+
+impl<T: 'static> Drop for DropLast<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(value) = self.0.take() {
+            bounded_drop(value);
+        }
     }
 }
 

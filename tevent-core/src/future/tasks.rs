@@ -66,10 +66,12 @@ impl Tasks {
     }
 
     /// Whether a task was woken that has not joined the immediates.
+    #[inline]
     pub(crate) fn are_woken(&self) -> bool {
-        if self.is_empty() {
-            return false;
-        }
+        !self.is_empty() && self.is_one_woken()
+    }
+
+    fn is_one_woken(&self) -> bool {
         let Some(woken) = self.woken.get() else { return false };
         let (mut woken, polls) = (woken.tasks.borrow_mut(), self.polls.borrow());
         // Those that have ended meanwhile are forgotten.

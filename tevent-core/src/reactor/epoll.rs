@@ -5,7 +5,6 @@
 //! watched for WRITE and ERROR a half-close arrives together with "writable", and then none of mio's predicates
 //! tells it.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -32,22 +31,22 @@ impl Epoll {
         Ok(poll.as_raw_fd())
     }
 
-    fn control(&self, change: Change, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        epoll::control(self.number()?, change, number, mask_of(flags), token_of(key) as u64)
+    fn control(&self, change: Change, key: SlotKey, flags: FdFlags) -> io::Result<()> {
+        epoll::control(self.number()?, change, key.number, mask_of(flags), token_of(key) as u64)
     }
 }
 
 impl Reactor for Epoll {
-    fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        self.control(Change::Add, key, number, flags)
+    fn watch(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()> {
+        self.control(Change::Add, key, flags)
     }
 
-    fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        self.control(Change::Modify, key, number, flags)
+    fn change(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()> {
+        self.control(Change::Modify, key, flags)
     }
 
-    fn forget(&mut self, key: SlotKey, number: RawFd) -> io::Result<()> {
-        self.control(Change::Delete, key, number, FdFlags::NONE)
+    fn forget(&mut self, key: SlotKey) -> io::Result<()> {
+        self.control(Change::Delete, key, FdFlags::NONE)
     }
 
     fn reset(&mut self) -> io::Result<()> {
@@ -57,9 +56,9 @@ impl Reactor for Epoll {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()> {
         self.events.wait(self.number()?, timeout)?;
-        reports.extend(self.events.iter().map(|(mask, token)| report_of(mask, token)));
+        self.events.iter().for_each(|(mask, token)| reports.push(report_of(mask, token)));
         Ok(())
     }
 
@@ -84,9 +83,10 @@ fn mask_of(flags: FdFlags) -> u32 {
 }
 
 fn report_of(mask: u32, token: u64) -> Report {
-    let has = |bit: libc::c_int| mask & bit.cast_unsigned() != 0;
-    // The kernel hands back what `token_of` gave it.
-    let key = key_of(usize::try_from(token).unwrap_or(usize::MAX));
+    let has = |bits: libc::c_int| mask & bits.cast_unsigned() != 0;
+    // The kernel hands back what `token_of` gave it, which is a usize.
+    #[allow(clippy::cast_possible_truncation, reason = "it was no larger when it was given")]
+    let key = key_of(token as usize);
     let plain = FdFlags::READ.when(has(libc::EPOLLIN)) | FdFlags::WRITE.when(has(libc::EPOLLOUT));
-    Report::new(key, plain, has(libc::EPOLLRDHUP), has(libc::EPOLLHUP) || has(libc::EPOLLERR))
+    Report::new(key, plain, has(libc::EPOLLRDHUP), has(libc::EPOLLHUP | libc::EPOLLERR))
 }

@@ -17,7 +17,6 @@ mod epoll;
 mod rearm;
 mod sim;
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -29,11 +28,11 @@ pub(crate) use rearm::Rearm;
 pub(crate) use sim::{Sim, SimClock};
 
 pub(crate) trait Reactor {
-    fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()>;
-    fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()>;
-    fn forget(&mut self, key: SlotKey, number: RawFd) -> io::Result<()>;
+    fn watch(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()>;
+    fn change(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()>;
+    fn forget(&mut self, key: SlotKey) -> io::Result<()>;
     fn reset(&mut self) -> io::Result<()>;
-    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()>;
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()>;
 
     /// The kernel object, if there is one.
     fn object(&self) -> Option<RawFd>;
@@ -65,25 +64,32 @@ impl Report {
 /// Names what is known of one fd number. The generation makes a key of a number that has become another file a miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotKey {
-    pub(crate) index: usize,
+    pub(crate) number: RawFd,
     pub(crate) generation: u32,
 }
 
-/// A key as the number that the kernel hands back. The index stands in the lower half.
+/// How many bits of a token are the number, the lower ones. On machines with small words that is what the kernel allows by
+/// default.
+const NUMBER_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
+
+/// Whether there can be a key for that number.
+pub(crate) fn fits_into_token(number: RawFd) -> bool {
+    u32::try_from(number).is_ok_and(|number| number.checked_shr(NUMBER_BITS).unwrap_or(0) == 0)
+}
+
+/// A key as the number that the kernel hands back.
 fn token_of(key: SlotKey) -> usize {
-    debug_assert!(key.index >> HALF == 0, "more fd numbers than a token can tell apart");
-    key.index | (key.generation as usize) << HALF
+    debug_assert!(fits_into_token(key.number), "the table lets no other in");
+    key.number.cast_unsigned() as usize | (key.generation as usize) << NUMBER_BITS
 }
 
 fn key_of(token: usize) -> SlotKey {
-    let mask = (1 << HALF) - 1;
-    // The upper half of a usize fits into 32 bits.
-    SlotKey { index: token & mask, generation: u32::try_from(token >> HALF).unwrap_or(u32::MAX) }
+    #[allow(clippy::cast_possible_truncation, reason = "each part was no larger in `token_of`")]
+    let (number, generation) = ((token & ((1 << NUMBER_BITS) - 1)) as u32, (token >> NUMBER_BITS) as u32);
+    SlotKey { number: number.cast_signed(), generation }
 }
 
 /// The generation after this one, among as many as a token has room for.
 pub(crate) fn next_generation(generation: u32) -> u32 {
-    generation.wrapping_add(1) & (u32::MAX >> (32 - HALF))
+    generation.wrapping_add(1) & (u32::MAX >> (32 - (usize::BITS - NUMBER_BITS)))
 }
-
-const HALF: u32 = usize::BITS / 2;

@@ -3,7 +3,7 @@
 //! Registering again makes the kernel look at the file anew, which turns edges into levels. It is done right before
 //! the next wait and not after the handler, because a handler may run the loop itself (FD-11).
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -19,8 +19,8 @@ pub(crate) struct Rearm {
     /// `None` when a new one could not be made: an epoll object of the parent process is never kept.
     poll: Option<Poll>,
     events: Events,
-    /// What is watched, at the index of its key.
-    watched: Vec<Option<Watched>>,
+    /// What is watched, by its number.
+    watched: HashMap<RawFd, Watched>,
     /// Reported since they were last armed.
     spent: Vec<SlotKey>,
 }
@@ -28,7 +28,6 @@ pub(crate) struct Rearm {
 #[derive(Clone, Copy)]
 struct Watched {
     key: SlotKey,
-    number: RawFd,
     flags: FdFlags,
 }
 
@@ -37,7 +36,7 @@ impl Rearm {
         Ok(Rearm {
             poll: Some(Poll::new()?),
             events: Events::with_capacity(batch),
-            watched: Vec::new(),
+            watched: HashMap::new(),
             spent: Vec::new(),
         })
     }
@@ -46,22 +45,14 @@ impl Rearm {
         Ok(self.poll.as_ref().ok_or_else(no_room)?.registry())
     }
 
-    fn note(&mut self, key: SlotKey, watched: Option<Watched>) {
-        if self.watched.len() <= key.index {
-            self.watched.resize(key.index + 1, None);
-        }
-        self.watched[key.index] = watched;
-    }
-
     fn arm_again(&mut self) {
         let Some(poll) = &self.poll else { return };
         for key in self.spent.drain(..) {
-            let Some(Some(watched)) = self.watched.get(key.index).copied() else { continue };
-            if watched.key == key {
+            if let Some(watched) = self.watched.get(&key.number).filter(|watched| watched.key == key) {
                 let token = Token(token_of(key));
                 let interest = interest_of(watched.flags);
                 // It fails where the file was closed: then there is nothing to arm.
-                let _ = poll.registry().reregister(&mut SourceFd(&watched.number), token, interest);
+                let _ = poll.registry().reregister(&mut SourceFd(&watched.key.number), token, interest);
             }
         }
     }
@@ -72,23 +63,23 @@ fn no_room() -> io::Error {
 }
 
 impl Reactor for Rearm {
-    fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
+    fn watch(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()> {
         let (token, interest) = (Token(token_of(key)), interest_of(flags));
-        self.registry()?.register(&mut SourceFd(&number), token, interest)?;
-        self.note(key, Some(Watched { key, number, flags }));
+        self.registry()?.register(&mut SourceFd(&key.number), token, interest)?;
+        self.watched.insert(key.number, Watched { key, flags });
         Ok(())
     }
 
-    fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
+    fn change(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()> {
         let (token, interest) = (Token(token_of(key)), interest_of(flags));
-        self.registry()?.reregister(&mut SourceFd(&number), token, interest)?;
-        self.note(key, Some(Watched { key, number, flags }));
+        self.registry()?.reregister(&mut SourceFd(&key.number), token, interest)?;
+        self.watched.insert(key.number, Watched { key, flags });
         Ok(())
     }
 
-    fn forget(&mut self, key: SlotKey, number: RawFd) -> io::Result<()> {
-        self.note(key, None);
-        self.registry()?.deregister(&mut SourceFd(&number))
+    fn forget(&mut self, key: SlotKey) -> io::Result<()> {
+        self.watched.remove(&key.number);
+        self.registry()?.deregister(&mut SourceFd(&key.number))
     }
 
     fn reset(&mut self) -> io::Result<()> {
@@ -100,22 +91,22 @@ impl Reactor for Rearm {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()> {
         self.arm_again();
         let poll = self.poll.as_mut().ok_or_else(no_room)?;
         poll.poll(&mut self.events, timeout)?;
         for event in &self.events {
             let report = report_of(event);
-            let watched = self.watched.get(report.key.index).copied().flatten();
+            let watched = self.watched.get(&report.key.number);
             match watched.filter(|watched| watched.key == report.key) {
                 // READ stands in for the interest in errors alone that mio lacks. What only the stand-in
                 // asked for is not passed on and not armed again: it would be reported for ever.
                 Some(watched) if !watched.flags.intersects(report.ready) && !report.failed => {}
                 Some(watched) => {
                     self.spent.push(watched.key);
-                    reports.push_back(report);
+                    reports.push(report);
                 }
-                None => reports.push_back(report),
+                None => reports.push(report),
             }
         }
         Ok(())

@@ -70,7 +70,6 @@ pub(crate) struct Sim {
 #[derive(Clone, Copy)]
 struct Watched {
     key: SlotKey,
-    number: RawFd,
     flags: FdFlags,
 }
 
@@ -98,7 +97,7 @@ impl Sim {
     }
 
     fn place(&self, number: RawFd) -> io::Result<usize> {
-        let place = self.order.iter().position(|watched| watched.number == number);
+        let place = self.order.iter().position(|watched| watched.key.number == number);
         place.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
     }
 
@@ -106,16 +105,16 @@ impl Sim {
     fn look(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         self.fds.clear();
         let watched = self.order.iter();
-        self.fds.extend(watched.map(|w| PollFd::new(w.number, mask_of(w.flags))));
+        self.fds.extend(watched.map(|w| PollFd::new(w.key.number, mask_of(w.flags))));
         poll::poll(&mut self.fds, timeout)?;
         Ok(self.fds.iter().any(|fd| fd.ready() != 0))
     }
 
     /// Reports the first that are ready and moves them to the back.
-    fn collect(&mut self, reports: &mut VecDeque<Report>) {
+    fn collect(&mut self, reports: &mut Vec<Report>) {
         for (watched, fd) in self.order.drain(..).zip(&self.fds) {
             if fd.ready() != 0 && self.served.len() < self.batch {
-                reports.push_back(report_of(watched.key, fd.ready()));
+                reports.push(report_of(watched.key, fd.ready()));
                 self.served.push_back(watched);
             } else {
                 self.waiting.push_back(watched);
@@ -127,22 +126,22 @@ impl Sim {
 }
 
 impl Reactor for Sim {
-    fn watch(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        poll::check_open(number)?;
+    fn watch(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()> {
+        poll::check_open(key.number)?;
         let at = self.draw(self.order.len() + 1);
-        self.order.insert(at, Watched { key, number, flags });
+        self.order.insert(at, Watched { key, flags });
         Ok(())
     }
 
-    fn change(&mut self, key: SlotKey, number: RawFd, flags: FdFlags) -> io::Result<()> {
-        poll::check_open(number)?;
-        let at = self.place(number)?;
-        self.order[at] = Watched { key, number, flags };
+    fn change(&mut self, key: SlotKey, flags: FdFlags) -> io::Result<()> {
+        poll::check_open(key.number)?;
+        let at = self.place(key.number)?;
+        self.order[at] = Watched { key, flags };
         Ok(())
     }
 
-    fn forget(&mut self, _key: SlotKey, number: RawFd) -> io::Result<()> {
-        let at = self.place(number)?;
+    fn forget(&mut self, key: SlotKey) -> io::Result<()> {
+        let at = self.place(key.number)?;
         self.order.remove(at);
         Ok(())
     }
@@ -152,7 +151,7 @@ impl Reactor for Sim {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, reports: &mut VecDeque<Report>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()> {
         // In this order: whoever lets go of the clock has made an fd ready by then.
         let held = self.clock.is_held();
         let ready = self.look(Some(Duration::ZERO))?;

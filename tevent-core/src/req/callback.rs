@@ -5,7 +5,6 @@ use std::any::type_name;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::needs_drop;
-use std::ops::Deref;
 use std::rc::Rc;
 
 use super::named::{Named, Plain};
@@ -52,27 +51,6 @@ impl<S: 'static> Shared<S> {
             Shared::Nowhere(_) => {}
             Shared::Counted(callback) if Rc::strong_count(&callback) > 1 => drop(callback),
             Shared::Counted(callback) | Shared::Once(callback) => bounded_drop(callback),
-        }
-    }
-}
-
-impl<S: 'static> Clone for Shared<S> {
-    fn clone(&self) -> Self {
-        match self {
-            Shared::Nowhere(callback) => Shared::Nowhere(*callback),
-            Shared::Counted(callback) => Shared::Counted(Rc::clone(callback)),
-            Shared::Once(callback) => Shared::Once(Rc::clone(callback)),
-        }
-    }
-}
-
-impl<S: 'static> Deref for Shared<S> {
-    type Target = dyn Callback<S>;
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Shared::Nowhere(callback) => *callback,
-            Shared::Counted(callback) | Shared::Once(callback) => &**callback,
         }
     }
 }
@@ -232,8 +210,8 @@ impl<S: 'static> ReqRef<S> {
             return;
         }
         self.0.unpost();
-        self.know(ev);
         if !ev.is_freed() {
+            self.remember_post(ev);
             let key = ev.immediates().borrow_mut().push_back(|| Scheduled::Posted(Rc::clone(&self.0) as _));
             self.0.posted.set(Some(key));
             ev.is_due_earlier();
@@ -267,7 +245,7 @@ impl<S: 'static> ReqRef<S> {
         self.0.posted.set(None);
         // As in C, where a posted callback is a finish in the state that the request is in.
         self.reset_endtime();
-        self.notify_callback();
+        self.bounded(Self::call_back_or_post);
     }
 
     /// Makes whatever would call back next, mostly the finish, [`post`](Self::post) instead. One time. If the context is
@@ -380,13 +358,32 @@ impl<S: 'static> ReqRef<S> {
         if self.state() == ReqState::Received {
             return;
         }
-        let Some(callback) = self.0.callback.take() else { return };
-        if !matches!(callback, Shared::Once(_)) {
-            self.0.callback.set(Some(callback.clone()));
+        match self.0.callback.take() {
+            Some(Shared::Nowhere(callback)) => {
+                self.0.callback.set(Some(Shared::Nowhere(callback)));
+                self.call(callback);
+            }
+            Some(Shared::Counted(callback)) => {
+                self.0.callback.set(Some(Shared::Counted(Rc::clone(&callback))));
+                self.call(&*callback);
+                Shared::Counted(callback).let_go();
+            }
+            Some(Shared::Once(callback)) => {
+                self.call(&*callback);
+                Shared::Once(callback).let_go();
+            }
+            None => {}
         }
-        call_flow::of_request(self.known(), CallFlowEvent::NotifyCallback, Some(callback.name()));
-        call_flow::within_parent(self.known(), || callback.call(self));
-        callback.let_go();
+    }
+
+    #[inline]
+    fn call(&self, callback: &dyn Callback<S>) {
+        if call_flow::is_on() {
+            call_flow::of_request(self.known(), CallFlowEvent::NotifyCallback, Some(callback.name()));
+            call_flow::within_parent(self.known(), || callback.call(self));
+        } else {
+            callback.call(self);
+        }
     }
 
     /// Nobody is called any more, now or from a post.

@@ -2,7 +2,7 @@
 
 use super::{Req, ReqError, ReqRef, ReqState};
 use crate::panics::Panics;
-use crate::stack::bounded_drop;
+use crate::stack::{DropLast, bounded_drop};
 
 impl<S: 'static> Req<S> {
     /// Takes the result and frees the request: the body of a `_recv` function.
@@ -85,6 +85,9 @@ impl<S: 'static> ReqRef<S> {
     /// What is left of freeing once the request is inert. The state may be borrowed; then cleanup and the drop of the
     /// state wait, and all else goes now.
     fn tear_down(&self) {
+        if self.is_plain() && self.0.of_state.get().is_none() && !self.0.state.is_borrowed() {
+            return self.tear_down_plain();
+        }
         let mut panics = Panics::default();
         let rare = self.0.had_rare();
         let recording = rare.and_then(|rare| rare.recording.take());
@@ -104,6 +107,15 @@ impl<S: 'static> ReqRef<S> {
         let contexts = (self.0.ev.take(), rare.and_then(|rare| rare.defer_to.take()));
         drop(contexts);
         panics.resume();
+    }
+
+    /// The frequent case: there is nothing but a state and a callback.
+    fn tear_down_plain(&self) {
+        self.0.stands.set(ReqState::Received);
+        self.0.code.set(0);
+        let _context = self.0.ev.take();
+        let _state = DropLast(self.0.state.take());
+        self.clear_callback();
     }
 
     fn end_state_now(&self) {

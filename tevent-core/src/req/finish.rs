@@ -8,6 +8,7 @@ use crate::context::ContextRef;
 use crate::error::LoopError;
 use crate::location::Location;
 use crate::panics::Panics;
+use crate::stack;
 use crate::timer::When;
 
 impl<S: 'static> ReqRef<S> {
@@ -224,8 +225,16 @@ impl<S: 'static> ReqRef<S> {
         self.0.stands.set(state);
         self.0.code.set(code);
         self.0.finished.set(Some(at));
-        if let Some(recording) = self.known().recording() {
+        if self.0.had_rare().is_some()
+            && let Some(recording) = self.known().recording()
+        {
             recording.note_state(self.known());
+        }
+        if self.is_plain()
+            && let Some(_level) = stack::room()
+        {
+            self.0.cleaned.set(state);
+            return self.call_back();
         }
         // Where it has to wait for its place on the stack, somebody may work on the state by then.
         self.bounded(|req| req.when_free(Self::conclude));
@@ -233,15 +242,17 @@ impl<S: 'static> ReqRef<S> {
 
     /// What follows a finish.
     fn conclude(&self) {
-        if self.0.had_rare().is_none() && !call_flow::is_on() {
-            self.0.cleaned.set(self.state());
-            return self.call_back();
-        }
         // It calls back also when cleanup, or who is told of it, panics.
         let mut panics = Panics::default();
         panics.catch(|| self.clean_up(self.state()));
         panics.catch(|| self.call_back_or_post());
         panics.resume();
+    }
+
+    /// Whether no function but the callback is set, and nobody listens to what requests do.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.had_rare().is_none() && !call_flow::is_on()
     }
 
     /// Whether no finish can be accepted any more.

@@ -146,29 +146,44 @@ impl dyn Known + '_ {
     }
 }
 
-/// A request's place among those that its context knows.
+/// The context that a request was told of.
 pub(super) struct Acquaintance {
     pub(super) ev: ContextRef,
-    key: Key,
+    /// The request's place among those that the context knows; `None` if it has only been posted there.
+    key: Option<Key>,
 }
 
 impl Drop for Acquaintance {
     fn drop(&mut self) {
-        let known = self.ev.requests().borrow_mut().remove(self.key);
-        drop(known);
+        if let Some(key) = self.key {
+            let known = self.ev.requests().borrow_mut().remove(key);
+            drop(known);
+        }
     }
 }
 
 impl<S: 'static> ReqRef<S> {
     /// Remembers the context, and is remembered by it.
     pub(crate) fn know(&self, ev: &ContextRef) {
-        let known = look(&self.0.ev, |known| known.ev == *ev) == Some(true);
+        let known = look(&self.0.ev, |known| (known.ev == *ev, known.key.is_some()));
         // Whoever it is posted on calls back; the others can wait.
-        if !known && !self.is_freed() && self.0.posted.get().is_none() {
+        let waits = self.0.posted.get().is_some() && !known.is_some_and(|(same, _listed)| same);
+        if known != Some((true, true)) && !waits && !self.is_freed() {
             let key = ev.requests().borrow_mut().push_back(self.weak());
-            let old = self.0.ev.replace(Some(Acquaintance { ev: ev.clone(), key }));
-            drop(old);
+            self.remember(ev, Some(key));
         }
+    }
+
+    /// Remembers the context that it is posted on, which finds it among its immediates.
+    pub(super) fn remember_post(&self, ev: &ContextRef) {
+        if look(&self.0.ev, |known| known.ev == *ev) != Some(true) {
+            self.remember(ev, None);
+        }
+    }
+
+    fn remember(&self, ev: &ContextRef, key: Option<Key>) {
+        let old = self.0.ev.replace(Some(Acquaintance { ev: ev.clone(), key }));
+        drop(old);
     }
 
     pub(crate) fn known(&self) -> &(dyn Known + 'static) {

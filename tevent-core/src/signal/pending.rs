@@ -94,10 +94,12 @@ impl Signals {
 
     /// Runs the handlers of all signals that are pending, lower numbers first, each with its newest event first; says
     /// whether any ran (LOOP-1). What a handler raises itself runs in this turn only if its number is still to come.
+    #[inline]
     pub(crate) fn run_pending(&self, ev: &ContextRef) -> bool {
-        if !self.are_left() && !self.have_arrived() {
-            return false;
-        }
+        (self.are_left() || self.have_arrived()) && self.run_arrived(ev)
+    }
+
+    fn run_arrived(&self, ev: &ContextRef) -> bool {
         ev.stir();
         // Left by a handler that panicked, or by one that runs this nested turn.
         let mut ran = self.run_due(ev);

@@ -9,6 +9,7 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 static WATCHED: Once = Once::new();
 
 /// How many forks lie between this process and the one in which [`watch`] was called first.
+#[inline]
 pub(crate) fn generation() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }

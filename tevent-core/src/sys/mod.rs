@@ -18,8 +18,10 @@ use std::time::Duration;
 /// (24.8 days, LOOP-2), and -1 for ever.
 fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
     let Some(timeout) = timeout else { return -1 };
-    let rounded = timeout.as_nanos().div_ceil(1_000_000);
-    libc::c_int::try_from(rounded).unwrap_or(libc::c_int::MAX)
+    // Not `as_nanos`, whose 128 bits take long to divide, before each wait.
+    let rounded = u64::from(timeout.subsec_nanos()).div_ceil(1_000_000);
+    libc::c_int::try_from(timeout.as_secs().saturating_mul(1000).saturating_add(rounded))
+        .unwrap_or(libc::c_int::MAX)
 }
 
 #[cfg(test)]
@@ -32,6 +34,7 @@ mod tests {
         assert_eq!(milliseconds(Some(Duration::ZERO)), 0);
         assert_eq!(milliseconds(Some(Duration::from_nanos(1))), 1);
         assert_eq!(milliseconds(Some(Duration::from_millis(7))), 7);
+        assert_eq!(milliseconds(Some(Duration::new(1, 999_000_001))), 2000);
         assert_eq!(milliseconds(Some(Duration::MAX)), libc::c_int::MAX);
     }
 }
