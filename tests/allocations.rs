@@ -9,7 +9,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use support::{on_every_backend, pair, turns};
@@ -273,6 +276,45 @@ on_every_backend! {
         }).unwrap();
         assert_none("advance", || turns(&ctx, 1));
         assert_eq!(req.with_state(|count| *count), Some(ROUNDS + 4));
+    }
+
+    fn thr_1_closures_of_other_threads_that_capture_little_allocate_nothing(backend) {
+        let ctx = backend.context();
+        let (handle, ran) = (ctx.threaded().unwrap(), Arc::<AtomicU64>::default());
+        let schedule = move |count: u64| for n in 0..count {
+            let ran = Arc::clone(&ran);
+            let three_words = (ran, n, count);
+            handle.schedule(move |_ev| _ = three_words.0.fetch_add(1, Ordering::Relaxed)).unwrap();
+        };
+        // The lists grow to their working size, each in its turn, and are used again.
+        for _ in 0..8 {
+            schedule(ROUNDS);
+            turns(&ctx, usize::try_from(ROUNDS).unwrap());
+        }
+        assert_eq!(allocations(|| schedule(ROUNDS)), 0, "in a thread that schedules");
+        assert_eq!(allocations(|| turns(&ctx, usize::try_from(ROUNDS).unwrap())), 0, "in the loop's");
+        let afar = thread::spawn(move || allocations(|| schedule(ROUNDS)));
+        assert_eq!(afar.join().unwrap(), 0, "in another thread");
+        assert_eq!(allocations(|| turns(&ctx, usize::try_from(ROUNDS).unwrap())), 0, "in the loop's");
+        assert_eq!(ctx.stats().handled.immediates, ROUNDS * 10);
+    }
+
+    fn thr_1_closures_of_other_threads_that_capture_more_allocate_once(backend) {
+        let ctx = backend.context();
+        let (handle, proxy) = (ctx.threaded().unwrap(), ctx.thread_proxy().unwrap());
+        let four_words = [1_u64; 4];
+        let round = |count| for _ in 0..count {
+            handle.schedule(move |_ev| assert_eq!(four_words, [1; 4])).unwrap();
+            proxy.schedule(move |_ev| assert_eq!(four_words, [1; 4])).unwrap();
+            // What counts it takes one of the three words that cost nothing.
+            proxy.schedule(move |_ev| assert_eq!(four_words[..2], [1; 2])).unwrap();
+        };
+        for _ in 0..8 {
+            round(ROUNDS);
+            turns(&ctx, usize::try_from(ROUNDS * 3).unwrap());
+        }
+        assert_eq!(allocations(|| round(ROUNDS)), ROUNDS * 3);
+        assert_eq!(allocations(|| turns(&ctx, usize::try_from(ROUNDS * 3).unwrap())), 0);
     }
 
     fn fixed_allocations_of_events(backend) {

@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 
 use random::Random;
 use support::{Kind, on_every_backend, run_ready};
-use tevent::{Context, ThreadedContext};
+use tevent::{Context, ContextRef, ThreadedContext};
 
 const MILLION: usize = 1_000_000;
 const THREADS: usize = 4;
@@ -223,6 +223,37 @@ on_every_backend! {
             assert!(ctx.stats().wakeups <= 2, "{:?}", ctx.stats());
         }
     }
+}
+
+/// Each closure waits until the other thread has scheduled the next: the loop takes them one by one, without ever looking at
+/// its bell.
+#[test]
+fn thr_1_a_loop_that_goes_on_turning_is_rung_for_once() {
+    const COUNT: usize = 10_000;
+    let _alone = alone();
+    let (ctx, ran) = (Kind::Epoll.context(), Arc::<AtomicUsize>::default());
+    let (handle, count) = (ctx.threaded().unwrap(), Arc::clone(&ran));
+    let scheduled = Arc::new(AtomicUsize::new(0));
+    let sender = thread::spawn(move || {
+        for n in 1..=COUNT {
+            let (up, next) = (Arc::clone(&count), Arc::clone(&scheduled));
+            let run = move |_ev: &ContextRef| {
+                while next.load(Relaxed) < (n + 1).min(COUNT) {
+                    thread::yield_now();
+                }
+                up.fetch_add(1, Relaxed);
+            };
+            handle.schedule(run).unwrap();
+            scheduled.store(n, Relaxed);
+            while n > 1 && count.load(Relaxed) < n - 1 {
+                thread::yield_now();
+            }
+        }
+    });
+    ctx.loop_until(|| ran.load(Relaxed) == COUNT).unwrap();
+    sender.join().unwrap();
+    let heard = ctx.stats().wakeups;
+    assert!(rings() + heard <= 2, "{} unheard, {heard} heard", rings());
 }
 
 /// How often depends on who is faster; that it is seldom does not.

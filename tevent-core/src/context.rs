@@ -320,7 +320,7 @@ impl ContextRef {
             panics.catch(|| te.end());
         }
         while let Some(scheduled) = immediates.pop_front() {
-            panics.catch(|| scheduled.abandon());
+            panics.catch(|| scheduled.abandon(self));
         }
         for se in signals.events().iter().rev() {
             panics.catch(|| se.abandon());
@@ -378,7 +378,7 @@ impl ContextRef {
 
     pub(crate) fn settle(&self) {
         let inner = &*self.0;
-        let stirred = inner.signals.are_left() || inner.threads.are_waiting() || !inner.tasks.is_empty();
+        let stirred = inner.signals.are_left() || inner.threads.are_taken() || !inner.tasks.is_empty();
         inner.stirred.set(stirred);
     }
 
@@ -454,7 +454,7 @@ impl fmt::Debug for ContextRef {
             .field("freed", &self.is_freed())
             .field("armed_fds", &armed)
             .field("timers", &self.0.timers.borrow().len())
-            .field("immediates", &self.0.immediates.borrow().len())
+            .field("immediates", &self.0.immediates.borrow().iter().map(Scheduled::count).sum::<usize>())
             .field("signals", &self.0.signals.events().len())
             .field("kept", &self.0.kept.len())
             .field("level", &self.0.nesting.level())

@@ -173,14 +173,7 @@ impl Owners {
 
     fn posted(&self, req: &dyn Known) -> DumpedEvent {
         let owner = self.requests.get(&req.address()).copied();
-        DumpedEvent {
-            kind: EventKind::Immediate,
-            what: "immediate".to_owned(),
-            location: req.location(),
-            tag: 0,
-            counts: true,
-            owner: owner.map_or(DumpedOwner::Other, DumpedOwner::CallbackOf),
-        }
+        as_immediate(req.location(), owner.map_or(DumpedOwner::Other, DumpedOwner::CallbackOf))
     }
 
     fn scheduled(&self, im: &ImmediateRef) -> DumpedEvent {
@@ -193,11 +186,15 @@ impl Owners {
             events.push(dumped(Traced::Signal(&se), None, true, self.of(se.home_link())));
         }
         for scheduled in ev.immediates().borrow().iter() {
-            events.push(match scheduled {
-                Scheduled::Immediate(im) => self.scheduled(im),
-                Scheduled::Once(once) => self.scheduled(once.im()),
-                Scheduled::Posted(req) => self.posted(&**req),
-            });
+            match scheduled {
+                Scheduled::Immediate(im) => events.push(self.scheduled(im)),
+                Scheduled::Once(once) => events.push(self.scheduled(once.im())),
+                Scheduled::Posted(req) => events.push(self.posted(&**req)),
+                Scheduled::Afar(batch) => {
+                    let closures = batch.locations().map(|at| as_immediate(at, DumpedOwner::Program));
+                    events.extend(closures);
+                }
+            }
         }
         // Woken futures, which join them when a turn begins.
         for im in ev.tasks().waiting().iter().filter(|im| !im.is_scheduled()) {
@@ -229,6 +226,12 @@ impl Owners {
         }
         events
     }
+}
+
+/// What runs among the immediates without being one.
+fn as_immediate(location: Location, owner: DumpedOwner) -> DumpedEvent {
+    let what = "immediate".to_owned();
+    DumpedEvent { kind: EventKind::Immediate, what, location, tag: 0, counts: true, owner }
 }
 
 fn dumped(event: Traced<'_>, what: Option<String>, counts: bool, owner: DumpedOwner) -> DumpedEvent {

@@ -64,6 +64,24 @@ impl<T: Standing> Fifo<T> {
         ticket
     }
 
+    /// For one that has just been at the front, and needs no ticket.
+    ///
+    /// # Panics
+    /// As [`push_back`](Self::push_back).
+    pub(crate) fn push_front(&mut self, value: T) {
+        if self.places() as usize == self.ring.len() {
+            self.grow();
+        }
+        self.front = self.front.wrapping_sub(1);
+        let place = self.at(self.front);
+        self.ring[place] = Some(value);
+    }
+
+    pub(crate) fn back_mut(&mut self) -> Option<&mut T> {
+        let place = self.at(self.back.wrapping_sub(1));
+        if self.is_empty() { None } else { self.ring[place].as_mut() }
+    }
+
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         if self.is_empty() {

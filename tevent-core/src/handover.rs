@@ -3,8 +3,6 @@
 //!
 //! A plain data structure with no loop and no kernel in it, so that every interleaving of it can be tried: `ci/loom.sh`.
 
-use std::collections::VecDeque;
-
 #[cfg(loom)]
 use loom::sync::{
     Mutex, MutexGuard,
@@ -16,59 +14,85 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-/// From any number of threads to one.
-pub(crate) struct Handover<T> {
-    state: Mutex<State<T>>,
+/// From any number of threads to one. They put what they have into a basket, which the owner swaps for an empty one.
+pub(crate) struct Handover<B> {
+    state: Mutex<State<B>>,
     /// Somebody has handed something over since the owner last took all. Written under the lock, and looked at without it
     /// by the owner in each of its turns.
-    waiting: AtomicBool,
+    waiting: Apart<AtomicBool>,
 }
 
-struct State<T> {
-    items: VecDeque<T>,
+/// On cache lines of its own (two, as they are fetched in pairs): the owner looks without being held up by those who take the
+/// lock meanwhile.
+#[repr(align(128))]
+struct Apart<T>(T);
+
+struct State<B> {
+    basket: B,
     open: bool,
+    /// The owner was rung for, and has not silenced the bell: it looks once more before it sleeps.
+    rung: bool,
 }
 
-impl<T> Handover<T> {
+impl<B: Default> Handover<B> {
     pub(crate) fn new() -> Self {
-        let state = State { items: VecDeque::new(), open: true };
-        Handover { state: Mutex::new(state), waiting: AtomicBool::new(false) }
+        let state = State { basket: B::default(), open: true, rung: false };
+        Handover { state: Mutex::new(state), waiting: Apart(AtomicBool::new(false)) }
     }
 
-    /// Hands something over; says whether the owner has to be rung for, which is so for the first since it last took all.
+    /// Hands something over; says whether the owner has to be rung for. That is so at most once until it has silenced the bell,
+    /// and only for the first since it last took all, if the caller `may_ring`: not if it is the owner's thread, which looks
+    /// before it sleeps.
     ///
     /// # Errors
     /// Gives it back when the owner is gone.
-    pub(crate) fn put<I>(&self, item: I, into: impl FnOnce(I) -> T) -> Result<bool, I> {
+    pub(crate) fn put<I>(
+        &self,
+        item: I,
+        into: impl FnOnce(I, &mut B),
+        may_ring: impl FnOnce() -> bool,
+    ) -> Result<bool, I> {
         let mut state = self.lock();
         if !state.open {
             return Err(item);
         }
-        state.items.push_back(into(item));
-        Ok(!self.waiting.swap(true, Ordering::Release))
+        into(item, &mut state.basket);
+        // Nobody else writes it while the lock is held.
+        if self.waiting.0.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        self.waiting.0.store(true, Ordering::Release);
+        let ring = !state.rung && may_ring();
+        state.rung |= ring;
+        Ok(ring)
     }
 
     /// Whether something may be here. For the owner, which is rung for what comes after it looked.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Acquire)
+        self.waiting.0.load(Ordering::Acquire)
     }
 
-    /// All that is here, in the order in which it came.
-    pub(crate) fn take(&self) -> VecDeque<T> {
+    /// All that is here, for an empty basket, whose room is used again.
+    pub(crate) fn take(&self, basket: &mut B) {
         let mut state = self.lock();
-        self.waiting.store(false, Ordering::Relaxed);
-        std::mem::take(&mut state.items)
+        self.waiting.0.store(false, Ordering::Relaxed);
+        std::mem::swap(&mut state.basket, basket);
+    }
+
+    /// The owner has silenced the bell. It looks after this, before it sleeps: who hands over before it does not ring.
+    pub(crate) fn silenced(&self) {
+        self.lock().rung = false;
     }
 
     /// The owner goes. Nothing is accepted after this; what was accepted and not taken is given out.
-    pub(crate) fn close(&self) -> VecDeque<T> {
+    pub(crate) fn close(&self) -> B {
         let mut state = self.lock();
         state.open = false;
-        std::mem::take(&mut state.items)
+        std::mem::take(&mut state.basket)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Only moves happen under the lock, and `into`, which boxes; if that panics the list is whole.
+    fn lock(&self) -> MutexGuard<'_, State<B>> {
+        // Only moves happen under the lock, and `into`, which may allocate; if that panics the basket is whole.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -101,16 +125,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_since_the_last_take_has_to_ring() {
+    fn only_the_first_that_finds_the_bell_silent_has_to_ring() {
         let handover = Handover::new();
-        assert_eq!(handover.put(1, |n| n), Ok(true));
-        assert_eq!(handover.put(2, |n| n), Ok(false));
+        let put_from = |n, afar| handover.put(n, |n, all: &mut Vec<u32>| all.push(n), || afar);
+        let put = |n| put_from(n, true);
+        let mut taken = Vec::with_capacity(100);
+        assert_eq!(put(1), Ok(true));
+        assert_eq!(put(2), Ok(false));
         assert!(handover.is_waiting());
-        assert_eq!(handover.take(), [1, 2]);
+        handover.take(&mut taken);
+        assert_eq!(taken, [1, 2]);
         assert!(!handover.is_waiting());
-        assert_eq!(handover.put(3, |n| n), Ok(true));
-        assert_eq!(handover.close(), [3]);
-        assert_eq!(handover.put(4, |n| n), Err(4));
+        assert_eq!(put(3), Ok(false), "it has not been silenced");
+        handover.take(&mut Vec::new());
+        handover.silenced();
+        assert_eq!(put_from(4, false), Ok(false), "the owner knows");
+        assert_eq!(put(5), Ok(false), "and will look");
+        handover.take(&mut Vec::with_capacity(100));
+        assert_eq!(put(6), Ok(true), "nobody has rung");
+        let left = handover.close();
+        assert_eq!((left.as_slice(), left.capacity()), (&[6][..], 100), "the room was used again");
+        assert_eq!(put(7), Err(7));
     }
 }
 
@@ -150,6 +185,16 @@ mod exhaustive {
         builder.check(model);
     }
 
+    fn put<T>(handover: &Handover<Vec<T>>, item: T) -> Result<bool, T> {
+        handover.put(item, |item, all| all.push(item), || true)
+    }
+
+    fn take<T>(handover: &Handover<Vec<T>>) -> Vec<T> {
+        let mut all = Vec::new();
+        handover.take(&mut all);
+        all
+    }
+
     fn join<T>(thread: JoinHandle<T>) -> T {
         thread.join().expect("no panic")
     }
@@ -164,13 +209,13 @@ mod exhaustive {
                 let handover = Arc::clone(&handover);
                 move || -> Vec<_> {
                     let items = (0..ITEMS[thread as usize]).map(|n| (thread, n));
-                    items.filter_map(|item| handover.put(item, |item| item).err()).collect()
+                    items.filter_map(|item| put(&handover, item).err()).collect()
                 }
             };
             let threads = [0, 1].map(|thread| thread::spawn(put_each(thread)));
             let mut all = Vec::new();
             if handover.is_waiting() {
-                all.extend(handover.take());
+                all.extend(take(&handover));
             }
             all.extend(handover.close());
             all.extend(threads.into_iter().flat_map(join));
@@ -187,8 +232,8 @@ mod exhaustive {
         loom::model(|| {
             let handover = Arc::new(Handover::new());
             let other = Arc::clone(&handover);
-            let thread = thread::spawn(move || other.put(1, |n| n) == Ok(true));
-            let taken = handover.take();
+            let thread = thread::spawn(move || put(&other, 1) == Ok(true));
+            let taken = take(&handover);
             assert!(join(thread), "nothing was waiting before it");
             assert_eq!(taken.is_empty(), handover.is_waiting(), "taken, or still to be seen");
         });
@@ -203,7 +248,7 @@ mod exhaustive {
             let threads = [0, 1].map(|item| {
                 let (handover, bell) = (Arc::clone(&handover), Arc::clone(&bell));
                 thread::spawn(move || {
-                    if handover.put(item, |item| item).expect("open") {
+                    if put(&handover, item).expect("open") {
                         bell.ring();
                     }
                 })
@@ -211,10 +256,11 @@ mod exhaustive {
             let (mut got, mut taken) = (0, 0);
             while got < 2 {
                 if handover.is_waiting() {
-                    got += handover.take().len();
+                    got += take(&handover).len();
                     taken += 1;
                 } else {
                     bell.sleep();
+                    handover.silenced();
                 }
             }
             threads.map(join);
@@ -236,7 +282,7 @@ mod exhaustive {
                 thread::spawn(move || {
                     if hands_over {
                         count.enter();
-                        if handover.put((), |item| item).expect("open") {
+                        if put(&handover, ()).expect("open") {
                             bell.ring();
                         }
                     }
@@ -248,12 +294,13 @@ mod exhaustive {
             let mut ran = 0;
             while count.count() > 0 {
                 if handover.is_waiting() {
-                    for () in handover.take() {
+                    for () in take(&handover) {
                         ran += 1;
                         count.leave();
                     }
                 } else {
                     bell.sleep();
+                    handover.silenced();
                 }
             }
             assert_eq!(ran, 1);
@@ -270,7 +317,7 @@ mod exhaustive {
             let item = Arc::new(());
             let threads = [0, 1].map(|_| {
                 let (handover, item) = (Arc::clone(&handover), Arc::clone(&item));
-                thread::spawn(move || handover.put(item, |item| item).is_err())
+                thread::spawn(move || put(&handover, item).is_err())
             });
             let given_out = handover.close();
             let came_back = threads.map(join).into_iter().filter(|came_back| *came_back).count();

@@ -128,6 +128,14 @@ impl Immediate {
         Immediate::build(location, true, Slot::<fn(&ContextRef, &ImmediateRef)>::empty())
     }
 
+    /// As if it had been scheduled when nobody listened. It is not in the list.
+    pub(crate) fn scheduled_untold(ev: &ContextRef, location: Location) -> Self {
+        let im = Immediate::empty_at(location);
+        im.0.0.ev.set(Some(ev.clone()));
+        im.0.0.attached.set(true);
+        im
+    }
+
     fn build(location: Location, empty: bool, handler: impl Call + 'static) -> Self {
         Immediate(ImmediateRef(Rc::new(Inner {
             base: EventBase::at(location),
@@ -267,6 +275,15 @@ impl ImmediateRef {
         });
     }
 
+    /// The same with a handler for this one time.
+    pub(crate) fn run_with(
+        &self,
+        ev: &ContextRef,
+        handler: impl FnOnce(&ContextRef, &ImmediateRef) + 'static,
+    ) {
+        self.run_as(ev, |due| if due { handler(ev, self) } else { bounded_drop(handler) });
+    }
+
     /// `call` is told whether it is still to run: whoever was told that it runs now may have freed, cancelled or scheduled it.
     #[inline]
     fn run_as(&self, ev: &ContextRef, call: impl FnOnce(bool)) {
@@ -375,7 +392,7 @@ impl<F: FnOnce(&ContextRef, &ImmediateRef) + 'static> Once for Given<F> {
 
     fn run(self: Box<Self>, ev: &ContextRef) {
         let Given { im, handler } = *self;
-        im.run_as(ev, |due| if due { handler(ev, &im) } else { bounded_drop(handler) });
+        im.run_with(ev, handler);
     }
 }
 

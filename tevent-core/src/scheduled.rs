@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use crate::batch::Batch;
 use crate::context::ContextRef;
 use crate::fifo::{Standing, Ticket};
 use crate::immediate::{ImmediateRef, Once};
@@ -17,6 +18,8 @@ pub(crate) enum Scheduled {
     Once(Box<dyn Once>),
     /// A request whose callback was posted (REQ-4).
     Posted(Rc<dyn Known>),
+    /// Closures of other threads (THR-1).
+    Afar(Box<Batch>),
 }
 
 impl Scheduled {
@@ -27,6 +30,7 @@ impl Scheduled {
             Scheduled::Immediate(im) => im.run(ev),
             Scheduled::Once(once) => once.run(ev),
             Scheduled::Posted(req) => req.call_posted(),
+            Scheduled::Afar(batch) => batch.run_first(ev),
         }
     }
 
@@ -36,18 +40,27 @@ impl Scheduled {
             Scheduled::Immediate(im) => im.unlink(),
             Scheduled::Once(once) => once.im().unlink(),
             Scheduled::Posted(req) => req.set_post(None),
+            Scheduled::Afar(_batch) => {}
         }
     }
 
+    /// How many handlers and callbacks it stands for.
+    pub(crate) fn count(&self) -> usize {
+        if let Scheduled::Afar(batch) = self { batch.len() } else { 1 }
+    }
+
     /// Its context has gone.
-    pub(crate) fn abandon(self) {
+    pub(crate) fn abandon(self, ev: &ContextRef) {
         let mut panics = Panics::default();
         match &self {
             Scheduled::Immediate(im) => panics.catch(|| im.leave()),
             Scheduled::Once(once) => panics.catch(|| once.im().leave()),
-            Scheduled::Posted(_req) => {}
+            Scheduled::Posted(_) | Scheduled::Afar(_) => {}
         }
-        panics.catch(|| self.discard());
+        panics.catch(|| match self {
+            Scheduled::Afar(batch) => batch.abandon(ev),
+            one => one.discard(),
+        });
         panics.resume();
     }
 
@@ -65,6 +78,7 @@ impl Standing for Scheduled {
             Scheduled::Immediate(im) => im.moved(to),
             Scheduled::Once(once) => once.im().moved(to),
             Scheduled::Posted(req) => req.set_post(Some(to)),
+            Scheduled::Afar(_batch) => {}
         }
     }
 }

@@ -55,7 +55,7 @@ impl ThreadProxy {
     where
         F: FnOnce(&ContextRef) + Send + 'static,
     {
-        self.threads.hand_over(closure, Some(self.awaited.clone()), Location::caller())
+        self.threads.schedule_awaited(closure, self.awaited.clone(), Location::caller())
     }
 }
 

@@ -1,16 +1,19 @@
 //! Scheduling from other threads (THR): what they hold. The loop's side is in `threads.rs`.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 
+use crate::batch::Job;
 use crate::context::ContextRef;
 use crate::handover::{Handover, Headcount};
 use crate::list::Key;
 use crate::location::Location;
 use crate::sys::eventfd::Bell;
 use crate::sys::fork;
+use crate::sys::parcel::Parcel;
 
 /// Lets any thread run a closure in the loop's own thread. `Send`, `Sync` and cheap to clone; keeps nothing alive and does
 /// not keep [`loop_wait`](ContextRef::loop_wait) going.
@@ -23,7 +26,7 @@ pub struct ThreadedContext(Arc<Shared>);
 
 /// What the handles and the loop share.
 pub(crate) struct Shared {
-    pub(crate) handover: Handover<Item>,
+    pub(crate) handover: Handover<Arrived>,
     pub(crate) bell: Bell,
     /// How many handles there are.
     handles: Headcount,
@@ -73,26 +76,31 @@ impl Shared {
 
     /// Wakes a loop that may sleep.
     fn ring(&self) {
-        if thread::current().id() != self.thread || self.hosted.load(Ordering::Relaxed) {
+        if self.may_sleep() {
             self.bell.ring();
         }
+    }
+
+    /// Seen from the thread that asks.
+    fn may_sleep(&self) -> bool {
+        thread::current().id() != self.thread || self.hosted.load(Ordering::Relaxed)
+    }
+
+    /// Puts something into the basket, and rings if nobody has.
+    fn hand_over<I>(&self, item: I, into: impl FnOnce(I, &mut Arrived)) -> Result<(), I> {
+        if self.handover.put(item, into, || self.may_sleep())? {
+            self.bell.ring();
+        }
+        Ok(())
     }
 }
 
 /// What is handed over.
-pub(crate) enum Item {
-    Closure(Job),
-    /// A task of a future was woken; it counts until it has joined the immediates.
-    Wake(Key, Awaited),
-}
-
-type Closure = Box<dyn FnOnce(&ContextRef) + Send>;
-
-pub(crate) struct Job {
-    pub(crate) closure: Closure,
-    pub(crate) location: Location,
-    /// Counts until the closure has run.
-    pub(crate) awaited: Option<Awaited>,
+#[derive(Default)]
+pub(crate) struct Arrived {
+    pub(crate) closures: VecDeque<Job>,
+    /// Tasks of futures that were woken. Each counts until it has joined the immediates.
+    pub(crate) wakes: Vec<(Key, Awaited)>,
 }
 
 /// As long as one of these lives, `loop_wait` goes on: something may still come (THR-3).
@@ -119,6 +127,12 @@ impl Drop for Awaited {
             self.0.ring();
         }
     }
+}
+
+/// A closure, which goes before it counts no more.
+struct Counted<F> {
+    closure: F,
+    awaited: Awaited,
 }
 
 /// The closure cannot run any more, because the loop's context is gone. Hands it back.
@@ -184,28 +198,42 @@ impl ThreadedContext {
     where
         F: FnOnce(&ContextRef) + Send + 'static,
     {
-        self.hand_over(closure, None, Location::caller())
+        self.hand_over(closure, |closure| closure, Location::caller()).map_err(ScheduleError)
     }
 
-    pub(crate) fn hand_over<F>(
+    /// As [`schedule`](Self::schedule). The closure counts until it has run, or was dropped.
+    pub(crate) fn schedule_awaited<F>(
         &self,
         closure: F,
-        awaited: Option<Awaited>,
+        awaited: Awaited,
         location: Location,
     ) -> Result<(), ScheduleError<F>>
     where
         F: FnOnce(&ContextRef) + Send + 'static,
     {
+        let call = |counted: Counted<F>| {
+            move |ev: &ContextRef| {
+                let Counted { closure, awaited } = counted;
+                let _until_it_has_run = awaited;
+                closure(ev);
+            }
+        };
+        let put = self.hand_over(Counted { closure, awaited }, call, location);
+        put.map_err(|refused| ScheduleError(refused.closure))
+    }
+
+    fn hand_over<I, F>(&self, item: I, into: impl FnOnce(I) -> F, location: Location) -> Result<(), I>
+    where
+        F: FnOnce(&ContextRef) + Send + 'static,
+    {
         if self.0.process != fork::generation() {
             // In a forked child the lock may be held by a thread that is not here.
-            return Err(ScheduleError(closure));
+            return Err(item);
         }
-        let into = |closure| Item::Closure(Job { closure: Box::new(closure) as Closure, location, awaited });
-        let ring = self.0.handover.put(closure, into).map_err(ScheduleError)?;
-        if ring {
-            self.0.ring();
-        }
-        Ok(())
+        let push = |item, arrived: &mut Arrived| {
+            arrived.closures.push_back(Job { closure: Parcel::new(into(item)), location });
+        };
+        self.0.hand_over(item, push)
     }
 
     /// Counts from now on.
@@ -258,10 +286,9 @@ impl WeakThreads {
         let Some(shared) = self.0.upgrade().filter(|shared| shared.process == fork::generation()) else {
             return;
         };
-        let put = shared.handover.put(task, |task| Item::Wake(task, Awaited::new(&shared)));
-        if matches!(put, Ok(true)) {
-            shared.ring();
-        }
+        let push = |task, arrived: &mut Arrived| arrived.wakes.push((task, Awaited::new(&shared)));
+        // A loop that is gone polls no task.
+        let _refused = shared.hand_over(task, push);
     }
 }
 

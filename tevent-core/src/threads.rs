@@ -1,29 +1,35 @@
 //! Scheduling from other threads (THR): the loop's side.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::batch::{Batch, Job, ROOM, keep_some_room};
 use crate::context::ContextRef;
 use crate::fd::FdEvent;
 use crate::fd_flags::FdFlags;
-use crate::immediate::Immediate;
 use crate::panics::Panics;
+use crate::scheduled::Scheduled;
 use crate::stack::drop_each;
 use crate::sys::eventfd::Bell;
-use crate::threaded::{Item, Job, Shared, ThreadedContext};
+use crate::threaded::{Arrived, Shared, ThreadedContext};
 
 /// Of one context.
 #[derive(Default)]
 pub(crate) struct Threads {
     /// Comes into being with the first handle, and goes with the context.
     listening: RefCell<Option<Listening>>,
-    /// Taken from the hand-over, and about to join the immediates one by one: whoever is told of one may panic, run a nested
-    /// turn, or free the context.
-    taken: RefCell<VecDeque<Item>>,
+    /// What is swapped for what was handed over: always empty.
+    basket: RefCell<Arrived>,
+    /// Taken from the hand-over, and about to join the immediates, one by one while somebody listens: whoever is told of one
+    /// may panic, run a nested turn, or free the context.
+    taken: RefCell<VecDeque<Job>>,
+    /// For the next that are taken: empty.
+    spare: Cell<Option<Box<Batch>>>,
     /// What this process, a forked child, has of its parents: what the users have in there may be dropped only where user
     /// code may run.
     parents: RefCell<Vec<Arc<Shared>>>,
@@ -37,7 +43,8 @@ struct Listening {
 /// What is left when a context goes or begins anew, for the caller to drop where user code may run.
 pub(crate) struct Closed {
     listening: Option<Listening>,
-    items: VecDeque<Item>,
+    taken: VecDeque<Job>,
+    arrived: Arrived,
     parents: Vec<Arc<Shared>>,
 }
 
@@ -73,6 +80,7 @@ impl ContextRef {
         let watch = self.add_internal_fd(ear, FdFlags::READ, move |ev, _fde, _flags| {
             if let Some(ear) = heard.upgrade() {
                 ear.0.bell.silence();
+                ear.0.handover.silenced();
                 ev.counters().count_wakeup();
             }
         })?;
@@ -92,27 +100,56 @@ impl Threads {
         if !self.are_waiting() {
             return;
         }
-        ev.stir();
-        if let Some(listening) = &*self.listening.borrow()
-            && listening.shared.handover.is_waiting()
+        self.take_what_was_handed_over(ev);
+        while ev.trace().is_on() {
+            let next = self.taken.borrow_mut().pop_front();
+            let Some(job) = next else { return };
+            // Some may be left here.
+            ev.stir();
+            job.enlist(ev);
+        }
+        self.move_untold(ev);
+    }
+
+    fn take_what_was_handed_over(&self, ev: &ContextRef) {
+        let mut basket = self.basket.borrow_mut();
+        if let Some(listening) = &*self.listening.borrow() {
+            listening.shared.handover.take(&mut basket);
+        }
+        for (task, _counts) in basket.wakes.drain(..) {
+            ev.tasks().woken_afar(task);
+        }
+        let mut taken = self.taken.borrow_mut();
+        if taken.is_empty() {
+            mem::swap(&mut *taken, &mut basket.closures);
+        } else {
+            taken.append(&mut basket.closures);
+            keep_some_room(&mut basket.closures);
+        }
+    }
+
+    /// All at once, as nobody listens.
+    fn move_untold(&self, ev: &ContextRef) {
+        let mut taken = self.taken.borrow_mut();
+        if taken.is_empty() {
+            return;
+        }
+        let mut immediates = ev.immediates().borrow_mut();
+        // A few go to the end of the last batch; many are not worth the copy.
+        if let Some(Scheduled::Afar(batch)) = immediates.back_mut()
+            && taken.len() <= ROOM
         {
-            let mut items = listening.shared.handover.take();
-            let mut taken = self.taken.borrow_mut();
-            if taken.is_empty() {
-                *taken = items;
-            } else {
-                taken.append(&mut items);
-            }
+            batch.append(&mut taken);
+        } else {
+            let mut batch = self.spare.take().unwrap_or_default();
+            batch.append(&mut taken);
+            immediates.push_back(|| Scheduled::Afar(batch));
         }
-        let next = || self.taken.borrow_mut().pop_front();
-        while let Some(item) = next() {
-            match item {
-                Item::Closure(job) => enlist(ev, job),
-                Item::Wake(task, _counts) => ev.tasks().woken_afar(task),
-            }
-        }
-        // After a burst the room for it is given back.
-        self.taken.borrow_mut().shrink_to(64);
+    }
+
+    /// A batch of which all have run.
+    pub(crate) fn give_back(&self, emptied: Box<Batch>) {
+        self.spare.set(Some(emptied));
     }
 
     /// The loop has become a guest.
@@ -124,7 +161,12 @@ impl Threads {
 
     /// Whether something was scheduled that has not joined the immediates.
     pub(crate) fn are_waiting(&self) -> bool {
-        !self.taken.borrow().is_empty() || self.have_handed_over()
+        self.are_taken() || self.have_handed_over()
+    }
+
+    /// Whether somebody who was told of one has kept the rest from joining the immediates.
+    pub(crate) fn are_taken(&self) -> bool {
+        !self.taken.borrow().is_empty()
     }
 
     /// Whether another thread has scheduled something since the last look.
@@ -161,34 +203,23 @@ impl Threads {
     /// The context goes, or begins anew: handles give back what they are given from now on, and hold no clock. Runs no user
     /// code.
     pub(crate) fn close(&self, ev: &ContextRef) -> Closed {
-        let mut items = self.taken.take();
         let listening = self.listening.take();
-        if let Some(listening) = &listening {
-            items.append(&mut listening.shared.handover.close());
-        }
+        let arrived = listening.as_ref().map(|listening| listening.shared.handover.close());
         if let Some(clock) = ev.sim_clock() {
             clock.hold_while(|| false);
         }
-        Closed { listening, items, parents: self.parents.take() }
+        let (taken, arrived) = (self.taken.take(), arrived.unwrap_or_default());
+        Closed { listening, taken, arrived, parents: self.parents.take() }
     }
 }
 
 impl Closed {
     /// Drops all of it though one panics.
     pub(crate) fn drop_each(self, panics: &mut Panics) {
-        panics.catch(|| drop_each(self.items));
+        panics.catch(|| drop_each(self.taken));
+        panics.catch(|| drop_each(self.arrived.closures));
+        panics.catch(|| drop(self.arrived.wakes));
         panics.catch(|| drop_each(self.parents));
         panics.catch(|| drop(self.listening));
     }
-}
-
-/// The immediate belongs to its own handler: both go when it has run, or cannot run any more.
-fn enlist(ev: &ContextRef, job: Job) {
-    let owner = Immediate::empty_at(job.location);
-    let im = owner.clone();
-    im.schedule_with(ev, move |ev, _im| {
-        let _until_it_has_run = owner;
-        let _awaited = job.awaited;
-        (job.closure)(ev);
-    });
 }

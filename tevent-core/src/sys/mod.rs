@@ -1,5 +1,5 @@
 //! The only unsafe code: system calls that no dependency offers in a safe form, a value for one
-//! thread, a place in one word, a handler inside its event.
+//! thread, a place in one word, a handler inside its event, a closure that needs no box.
 
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
@@ -7,6 +7,7 @@ pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod own_thread;
+pub(crate) mod parcel;
 pub(crate) mod place;
 pub(crate) mod poll;
 pub(crate) mod sigaction;
