@@ -151,6 +151,7 @@ impl Drop for Context {
         let mut panics = Panics::default();
         self.detach_all(None, &mut panics);
         panics.catch(|| inner.kept.close());
+        inner.trace.forget_all(&mut panics);
         panics.resume();
     }
 }
