@@ -104,8 +104,8 @@ struct Inner<S: 'static> {
     ev: Cell<Option<Acquaintance>>,
     /// Its place among the immediates of that context, while its callback is posted.
     posted: Cell<Option<Ticket>>,
-    /// What goes with the state, at `received`: events and sub-requests.
-    of_state: OnceCell<Rc<Children>>,
+    /// Made with the first that it keeps.
+    children: OnceCell<Rc<Children>>,
     callback: Cell<Option<Shared<S>>>,
     rare: OnceCell<Box<Rare<S>>>,
     state: StateCell<S>,
@@ -141,7 +141,7 @@ impl<S: 'static> Req<S> {
             cleaned: Cell::new(ReqState::Init),
             ev: Cell::new(None),
             posted: Cell::new(None),
-            of_state: OnceCell::new(),
+            children: OnceCell::new(),
             callback: Cell::new(None),
             rare: OnceCell::new(),
             state: StateCell::new(state),
