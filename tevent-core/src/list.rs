@@ -121,14 +121,18 @@ impl<T, const CHAINS: usize, const HERE: usize> List<T, CHAINS, HERE> {
         self.len == 0
     }
 
+    #[inline]
     pub(crate) fn push_back_of(&mut self, chain: u32, value: T) -> Key {
-        let index = self.find_room();
         self.births = self.births.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let generation = self.births;
-        let node = self.at(index);
-        (node.value, node.generation, node.chain) = (Some(value), generation, chain);
+        let index = if self.free == NOBODY { self.used } else { self.free };
+        let before = mem::replace(&mut self.ends[chain as usize].back, index);
+        match before {
+            NOBODY => self.ends[chain as usize].front = index,
+            before => self.at(before).after = index,
+        }
+        self.put(index, Node { value: Some(value), generation, before, after: NOBODY, chain });
         self.len += 1;
-        self.link_back(index);
         Key { index, generation }
     }
 
@@ -181,23 +185,31 @@ impl<T, const CHAINS: usize, const HERE: usize> List<T, CHAINS, HERE> {
         if index < HERE { &mut self.here[index] } else { &mut self.more[index - HERE] }
     }
 
-    /// A node that is free, and does not count as such any more.
+    /// Takes the room that is free next.
     ///
     /// # Panics
     /// When there are more than 2³² − 2 at a time.
-    fn find_room(&mut self) -> u32 {
-        let index = self.free;
-        if index != NOBODY {
-            self.free = self.at(index).after;
-            return index;
+    #[inline]
+    fn put(&mut self, index: u32, node: Node<T>) {
+        if index == self.used {
+            self.use_more(node);
+            return;
         }
-        let index = self.used;
-        assert!(index != NOBODY, "more values at a time than a key can tell apart");
-        if index as usize >= HERE {
-            self.more.push(Node::free());
+        let free = mem::replace(self.at(index), node);
+        self.free = free.after;
+        // It had no value that would have to be dropped.
+        mem::forget(free);
+    }
+
+    fn use_more(&mut self, node: Node<T>) {
+        let index = self.used as usize;
+        assert!(self.used != NOBODY, "more values at a time than a key can tell apart");
+        if index < HERE {
+            mem::forget(mem::replace(&mut self.here[index], node));
+        } else {
+            self.more.push(node);
         }
-        self.used = index + 1;
-        index
+        self.used += 1;
     }
 
     /// `None` for nobody.

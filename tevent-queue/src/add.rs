@@ -5,7 +5,7 @@ use tevent_core::{ContextRef, ReqRef};
 use crate::entry::{QueueEntry, QueueEntryRef};
 use crate::error::QueueError;
 use crate::queue::QueueRef;
-use crate::turn::{Blocker, Trigger};
+use crate::turn::Blocker;
 
 impl QueueRef {
     /// Appends an entry for the request. When its turn has come `trigger` is called with the request, in a turn of the
@@ -78,7 +78,7 @@ impl QueueRef {
         req: &ReqRef<S>,
         trigger: impl Fn(&ReqRef<S>) + 'static,
     ) -> Result<QueueEntryRef, QueueError> {
-        self.append(req, QueueEntry::new(self, ev, req.joins_queue(ev), Trigger::new(req, trigger)))
+        self.append(req, QueueEntry::new(self, ev, req, trigger))
     }
 
     /// As [`add_entry`](Self::add_entry), but calls the trigger at once, inside this call, if the queue was empty and
@@ -117,7 +117,7 @@ impl QueueRef {
         trigger: impl Fn(&ReqRef<S>) + 'static,
     ) -> Result<QueueEntryRef, QueueError> {
         let at_once = self.is_empty() && self.is_running() && !req.has_callback();
-        let entry = QueueEntry::new(self, ev, req.joins_queue(ev), Trigger::new(req, trigger));
+        let entry = QueueEntry::new(self, ev, req, trigger);
         if !at_once {
             return self.append(req, entry);
         }
@@ -152,7 +152,7 @@ impl QueueRef {
     #[doc(alias = "tevent_queue_add")]
     #[track_caller]
     pub fn add_blocker<S>(&self, ev: &ContextRef, req: &ReqRef<S>) -> Result<QueueEntryRef, QueueError> {
-        self.append(req, QueueEntry::new(self, ev, req.joins_queue(ev), Blocker))
+        self.append(req, QueueEntry::new(self, ev, req, Blocker))
     }
 
     #[track_caller]

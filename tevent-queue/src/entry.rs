@@ -7,13 +7,13 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use tevent_core::{
-    CallFlowEvent, ChildRef, ContextRef, EventTracePoint, HomeLink, Location, QueuedReq, TracedQueueEntry,
+    CallFlowEvent, ChildRef, ContextRef, EventTracePoint, HomeLink, Location, ReqRef, TracedQueueEntry,
     drop_each,
 };
 
 use crate::line::Standing;
 use crate::queue::QueueRef;
-use crate::turn::Turn;
+use crate::turn::{Act, OfReq, Turn};
 
 /// A request's place in a queue. Owns: dropping it leaves the queue, which goes on if it was its head.
 ///
@@ -34,27 +34,36 @@ struct Inner<T: ?Sized> {
     tag: Cell<u64>,
     home: HomeLink,
     ev: ContextRef,
-    req: QueuedReq,
-    triggered: Cell<bool>,
     queue: QueueRef,
-    /// The number of its place in the queue; `None` before, and once it has left.
-    queued: Cell<Option<u64>>,
+    /// The number of its place in the queue, or [`NOWHERE`].
+    place: Cell<u64>,
+    triggered: Cell<bool>,
+    /// It is not triggered any more.
+    ended: Cell<bool>,
     turn: T,
 }
 
+const NOWHERE: u64 = u64::MAX;
+
 impl QueueEntry {
     #[track_caller]
-    pub(crate) fn new(queue: &QueueRef, ev: &ContextRef, req: QueuedReq, turn: impl Turn + 'static) -> Self {
+    pub(crate) fn new<S: 'static>(
+        queue: &QueueRef,
+        ev: &ContextRef,
+        req: &ReqRef<S>,
+        act: impl Act<S> + 'static,
+    ) -> Self {
+        req.joins_queue(ev);
         QueueEntry(QueueEntryRef(Rc::new(Inner {
             location: Location::caller(),
             tag: Cell::new(0),
             home: HomeLink::new(),
             ev: ev.clone(),
-            req,
-            triggered: Cell::new(false),
             queue: queue.clone(),
-            queued: Cell::new(None),
-            turn,
+            place: Cell::new(NOWHERE),
+            triggered: Cell::new(false),
+            ended: Cell::new(false),
+            turn: OfReq::new(req, act),
         })))
     }
 }
@@ -69,8 +78,8 @@ impl Deref for QueueEntry {
 
 impl Drop for QueueEntry {
     fn drop(&mut self) {
-        if let Some(number) = self.0.0.queued.get() {
-            self.0.0.queue.remove(number);
+        if self.is_queued() {
+            self.0.0.queue.remove(self.0.0.place.get());
         }
         drop_each([self.0.clone().end()]);
     }
@@ -80,7 +89,7 @@ impl QueueEntryRef {
     /// Whether it is still in its queue.
     #[must_use]
     pub fn is_queued(&self) -> bool {
-        self.0.queued.get().is_some()
+        self.0.place.get() != NOWHERE
     }
 
     /// Whether its turn has come: its trigger has been called, or it is a blocker that has reached the head. False
@@ -118,13 +127,17 @@ impl QueueEntryRef {
     #[track_caller]
     pub fn untrigger(&self) {
         let queue = &self.0.queue;
-        let number = self.0.queued.get().expect("only an entry that is in a queue can be untriggered");
+        assert!(self.is_queued(), "only an entry that is in a queue can be untriggered");
         assert!(
             !queue.is_running(),
             "an entry of a running queue cannot be untriggered: stop `{}` first",
             queue.name()
         );
-        assert!(queue.is_head(number), "only the head of queue `{}` can be untriggered", queue.name());
+        assert!(
+            queue.is_head(self.0.place.get()),
+            "only the head of queue `{}` can be untriggered",
+            queue.name()
+        );
         self.0.triggered.set(false);
     }
 
@@ -157,36 +170,32 @@ impl QueueEntryRef {
     }
 
     pub(crate) fn enter(&self) {
-        self.tell(CallFlowEvent::QueueEnter);
+        self.0.turn.tell(CallFlowEvent::QueueEnter, &self.0.ended);
         self.0.ev.trace_queue_entry(self, EventTracePoint::Attach);
-    }
-
-    fn tell(&self, event: CallFlowEvent) {
-        self.0.req.tell(event, self.0.turn.name());
     }
 
     /// Its turn has come.
     pub(crate) fn trigger_in_turn(&self) {
-        self.tell(CallFlowEvent::QueueTrigger);
+        self.0.turn.tell(CallFlowEvent::QueueTrigger, &self.0.ended);
         self.trigger();
     }
 
     /// Calls the trigger, if no trace callback has freed it.
     pub(crate) fn trigger(&self) {
         self.0.triggered.set(true);
-        self.0.ev.run_trigger(self, || self.0.req.run(|| self.0.turn.call()));
+        self.0.ev.run_trigger(self, || self.0.turn.call(&self.0.ended));
     }
 
     /// Out of the queue and never triggered again; it has left, or the queue has gone. What is returned drops the trigger, and
     /// is to be dropped outside of any borrow.
     pub(crate) fn end(self) -> Ended {
-        let queued = self.0.queued.take().is_some();
-        if queued {
-            self.tell(CallFlowEvent::QueueLeave);
+        let was_queued = self.0.place.replace(NOWHERE) != NOWHERE;
+        if was_queued {
+            self.0.turn.tell(CallFlowEvent::QueueLeave, &self.0.ended);
         }
-        self.0.turn.end();
+        self.0.ended.set(true);
         let ended = Ended(self);
-        if queued {
+        if was_queued {
             ended.0.0.ev.trace_queue_entry(&ended.0, EventTracePoint::Detach);
         }
         ended
@@ -204,7 +213,7 @@ impl Drop for Ended {
 
 impl Standing for QueueEntryRef {
     fn stands_at(&self, number: u64) {
-        self.0.queued.set(Some(number));
+        self.0.place.set(number);
     }
 }
 
@@ -252,7 +261,7 @@ impl fmt::Debug for QueueEntryRef {
         f.debug_struct("QueueEntry")
             .field("queued", &self.is_queued())
             .field("triggered", &self.is_triggered())
-            .field("blocker", &self.0.turn.name().is_none())
+            .field("blocker", &self.0.turn.is_blocker())
             .field("tag", &self.tag())
             .field("location", &self.location())
             .finish_non_exhaustive()

@@ -53,15 +53,21 @@ impl<T: Standing> Line<T> {
     }
 
     /// Takes out who stands there.
+    #[inline]
     pub(crate) fn remove(&mut self, number: u64) -> Option<T> {
         let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        let left = self.places.get_mut(place)?.take()?;
-        self.gaps += 1;
-        self.close_gaps();
-        Some(left)
+        if place == 0 && self.gaps == 0 {
+            let head = self.places.pop_front()?;
+            self.first += 1;
+            return head;
+        }
+        self.leave_gap(place)
     }
 
-    fn close_gaps(&mut self) {
+    #[inline(never)]
+    fn leave_gap(&mut self, place: usize) -> Option<T> {
+        let left = self.places.get_mut(place)?.take()?;
+        self.gaps += 1;
         while let Some(None) = self.places.front() {
             self.places.pop_front();
             self.first += 1;
@@ -74,6 +80,7 @@ impl<T: Standing> Line<T> {
         if self.gaps > self.len() + FEW {
             self.close_up();
         }
+        Some(left)
     }
 
     #[cold]

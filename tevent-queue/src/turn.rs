@@ -1,86 +1,106 @@
-//! What an entry's turn brings: its trigger, inside the entry's allocation.
+//! What an entry's turn brings, inside the entry's one allocation.
 
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
 
-use tevent_core::{ReqRef, drop_each};
+use tevent_core::{CallFlowEvent, ReqRef, drop_each};
 
-pub(crate) trait Turn {
-    /// Calls the trigger, unless it has ended.
-    fn call(&self);
+/// A trigger, or none.
+pub(crate) trait Act<S> {
+    fn act(&self, req: &ReqRef<S>);
 
-    /// What the call flow calls it; `None` for a blocker.
-    fn name(&self) -> Option<&'static str>;
-
-    /// No call begins after this.
-    fn end(&self);
-
-    /// Drops the trigger once it has ended, unless a call of it is running: that does it as it returns.
-    fn drop_if_idle(&self);
+    /// What the call flow calls it; `None` for none.
+    fn name() -> Option<&'static str>;
 }
 
-/// A trigger with its request.
-pub(crate) struct Trigger<S: 'static, F: 'static> {
-    /// Borrowed while it is called, by each of the calls where a nested turn calls it again.
-    bound: RefCell<Option<(ReqRef<S>, F)>>,
-    ended: Cell<bool>,
-}
-
-impl<S, F: Fn(&ReqRef<S>)> Trigger<S, F> {
-    pub(crate) fn new(req: &ReqRef<S>, trigger: F) -> Self {
-        Trigger { bound: RefCell::new(Some((req.clone(), trigger))), ended: Cell::new(false) }
-    }
-}
-
-impl<S, F: Fn(&ReqRef<S>)> Turn for Trigger<S, F> {
-    fn call(&self) {
-        if self.ended.get() {
-            return;
-        }
-        // Dropped in the reverse order: first the borrow, then what ended meanwhile.
-        let _after = Return(self);
-        if let Some((req, trigger)) = &*self.bound.borrow() {
-            trigger(req);
-        }
+impl<S, F: Fn(&ReqRef<S>)> Act<S> for F {
+    fn act(&self, req: &ReqRef<S>) {
+        self(req);
     }
 
-    fn name(&self) -> Option<&'static str> {
+    fn name() -> Option<&'static str> {
         Some(type_name::<F>())
-    }
-
-    fn end(&self) {
-        self.ended.set(true);
-    }
-
-    fn drop_if_idle(&self) {
-        let bound = self.bound.try_borrow_mut().ok().and_then(|mut bound| bound.take());
-        drop(bound);
-    }
-}
-
-/// The end of a call, also of one that panics.
-struct Return<'a, S: 'static, F: Fn(&ReqRef<S>) + 'static>(&'a Trigger<S, F>);
-
-impl<S, F: Fn(&ReqRef<S>)> Drop for Return<'_, S, F> {
-    fn drop(&mut self) {
-        let Return(trigger) = self;
-        if trigger.ended.get() {
-            drop_each(trigger.bound.try_borrow_mut().ok().and_then(|mut bound| bound.take()));
-        }
     }
 }
 
 /// No trigger: the entry holds its place until it leaves.
 pub(crate) struct Blocker;
 
-impl Turn for Blocker {
-    fn call(&self) {}
+impl<S> Act<S> for Blocker {
+    fn act(&self, _req: &ReqRef<S>) {}
 
-    fn name(&self) -> Option<&'static str> {
+    fn name() -> Option<&'static str> {
         None
     }
+}
 
-    fn end(&self) {}
+/// A turn of a request of any type. `ended` says whether it is not to be called any more.
+pub(crate) trait Turn {
+    /// Calls the trigger.
+    fn call(&self, ended: &Cell<bool>);
 
-    fn drop_if_idle(&self) {}
+    /// Tells the call flow of the request.
+    fn tell(&self, event: CallFlowEvent, ended: &Cell<bool>);
+
+    fn is_blocker(&self) -> bool;
+
+    /// Drops the trigger, unless somebody is calling it: whoever does drops what has ended as soon as that has returned.
+    fn drop_if_idle(&self);
+}
+
+/// A request and its trigger.
+pub(crate) struct OfReq<S: 'static, A: 'static>(RefCell<Option<(ReqRef<S>, A)>>);
+
+impl<S, A: Act<S>> OfReq<S, A> {
+    pub(crate) fn new(req: &ReqRef<S>, act: A) -> Self {
+        OfReq(RefCell::new(Some((req.clone(), act))))
+    }
+
+    /// Under a shared borrow, so that a nested turn may come here again.
+    fn with(&self, ended: &Cell<bool>, work: impl FnOnce(&ReqRef<S>, &A)) {
+        if ended.get() {
+            return;
+        }
+        // Dropped in the reverse order: first the borrow.
+        let _after = Return { turn: self, ended };
+        if let Some((req, act)) = &*self.0.borrow() {
+            work(req, act);
+        }
+    }
+
+    fn take_if_idle(&self) -> Option<(ReqRef<S>, A)> {
+        self.0.try_borrow_mut().ok()?.take()
+    }
+}
+
+impl<S, A: Act<S>> Turn for OfReq<S, A> {
+    fn call(&self, ended: &Cell<bool>) {
+        self.with(ended, |req, act| req.within(|| act.act(req)));
+    }
+
+    fn tell(&self, event: CallFlowEvent, ended: &Cell<bool>) {
+        self.with(ended, |req, _act| req.tell_queue(event, A::name()));
+    }
+
+    fn is_blocker(&self) -> bool {
+        A::name().is_none()
+    }
+
+    fn drop_if_idle(&self) {
+        drop(self.take_if_idle());
+    }
+}
+
+/// The end of a call, also of one that panics.
+struct Return<'a, S: 'static, A: Act<S> + 'static> {
+    turn: &'a OfReq<S, A>,
+    ended: &'a Cell<bool>,
+}
+
+impl<S, A: Act<S>> Drop for Return<'_, S, A> {
+    fn drop(&mut self) {
+        if self.ended.get() {
+            drop_each(self.turn.take_if_idle());
+        }
+    }
 }
