@@ -431,6 +431,28 @@ fn fixed_allocations_of_a_queued_request() {
     });
 }
 
+/// The head is stuck, and there is always somebody at the end, so that all others leave from the middle.
+#[test]
+fn a_queue_that_is_left_from_the_middle_does_not_grow() {
+    let (ctx, queue) = (support::Kind::Epoll.context(), Queue::create("queue"));
+    let join = || {
+        let req = Req::create(());
+        queue.add(&ctx, &req, |_req| {}).unwrap();
+        req
+    };
+    let (head, mut last) = (join(), join());
+    let mut come_and_go = |rounds| {
+        for _ in 0..rounds {
+            drop(std::mem::replace(&mut last, join()));
+        }
+    };
+    come_and_go(1_000);
+    let count = allocations(|| come_and_go(10_000));
+    assert_eq!((count, queue.len()), (3 * 10_000, 2));
+    drop(head);
+    turns(&ctx, 1);
+}
+
 /// Upper bounds, so that nobody makes an object larger without noticing. The closures capture nothing.
 #[test]
 fn bytes_of_each_object() {

@@ -114,6 +114,16 @@ fn callback() -> Option<CallFlowCallback> {
     CALLBACK.try_with(|callback| callback.borrow().clone()).ok().flatten()
 }
 
+/// Whether anybody listens to what the requests of this thread do: nothing has to be found out for [`ReqRef::tell_queue`] if not.
+/// For crates that bring queues.
+///
+/// Spec: TRACE-4, TRACE-6.
+#[must_use]
+#[inline]
+pub fn is_call_flow_told() -> bool {
+    is_on()
+}
+
 /// Whether anybody listens.
 #[inline]
 pub(crate) fn is_on() -> bool {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem;
 use std::ops::Deref;
 use std::rc::{Rc, Weak};
 
@@ -153,13 +154,11 @@ impl Children {
     /// Drops those that are kept until now, the newest first, and keeps no more of them.
     pub(crate) fn close(&self, until: Until) {
         self.refuse(until);
-        let mut panics = Panics::default();
-        loop {
-            let newest = self.list.borrow_mut().pop_back_of(until as u32);
-            let Some(newest) = newest else { break };
-            panics.catch(|| drop(newest));
+        let others = Others { children: self, until };
+        while let Some(newest) = others.newest() {
+            drop(newest);
         }
-        panics.resume();
+        mem::forget(others);
     }
 
     /// What comes from now on is dropped at once; what is here stays until it is closed.
@@ -169,5 +168,27 @@ impl Children {
 
     pub(crate) fn len(&self) -> usize {
         self.list.borrow().len()
+    }
+}
+
+/// Those that go all the same when one of them has panicked, whose panic goes on.
+struct Others<'a> {
+    children: &'a Children,
+    until: Until,
+}
+
+impl Others<'_> {
+    fn newest(&self) -> Option<Kept> {
+        self.children.list.borrow_mut().pop_back_of(self.until as u32)
+    }
+}
+
+impl Drop for Others<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        let mut panics = Panics::default();
+        while let Some(newest) = self.newest() {
+            panics.catch(|| drop(newest));
+        }
     }
 }

@@ -37,7 +37,7 @@ impl QueueRef {
     /// When the queue has been freed.
     ///
     /// # Complexity
-    /// O(log n) in the length of the queue, also to leave it.
+    /// O(1), also to leave it, from wherever it stands.
     #[doc(alias = "tevent_queue_add")]
     #[doc(alias = "tevent_queue_trigger_fn_t")]
     #[track_caller]

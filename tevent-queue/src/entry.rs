@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use tevent_core::{
     CallFlowEvent, ChildRef, ContextRef, EventTracePoint, HomeLink, Location, ReqRef, TracedQueueEntry,
-    drop_each,
+    drop_each, is_call_flow_told,
 };
 
 use crate::line::Standing;
@@ -170,13 +170,19 @@ impl QueueEntryRef {
     }
 
     pub(crate) fn enter(&self) {
-        self.0.turn.tell(CallFlowEvent::QueueEnter, &self.0.ended);
+        self.tell(CallFlowEvent::QueueEnter);
         self.0.ev.trace_queue_entry(self, EventTracePoint::Attach);
+    }
+
+    fn tell(&self, event: CallFlowEvent) {
+        if is_call_flow_told() {
+            self.0.turn.tell(event, &self.0.ended);
+        }
     }
 
     /// Its turn has come.
     pub(crate) fn trigger_in_turn(&self) {
-        self.0.turn.tell(CallFlowEvent::QueueTrigger, &self.0.ended);
+        self.tell(CallFlowEvent::QueueTrigger);
         self.trigger();
     }
 
@@ -191,7 +197,7 @@ impl QueueEntryRef {
     pub(crate) fn end(self) -> Ended {
         let was_queued = self.0.place.replace(NOWHERE) != NOWHERE;
         if was_queued {
-            self.0.turn.tell(CallFlowEvent::QueueLeave, &self.0.ended);
+            self.tell(CallFlowEvent::QueueLeave);
         }
         self.0.ended.set(true);
         let ended = Ended(self);
