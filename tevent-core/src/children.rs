@@ -10,6 +10,7 @@ use crate::list::{Key, List};
 use crate::look::look;
 use crate::panics::Panics;
 use crate::req::Known;
+use crate::sys::in_place;
 use crate::sys::kept::{Kept, Owner};
 
 /// Implemented by every Ref whose owner can be given to a home: `ctx.keep(owner)`, `req.keep(owner)`.
@@ -117,7 +118,11 @@ pub(crate) enum Until {
 
 impl Children {
     pub(crate) fn new(of: Option<Weak<dyn Known>>) -> Rc<Self> {
-        Rc::new(Children { list: RefCell::new(List::new()), of, closed: [const { Cell::new(false) }; 2] })
+        in_place::rc(|| Children {
+            list: RefCell::new(List::new()),
+            of,
+            closed: [const { Cell::new(false) }; 2],
+        })
     }
 
     /// The requests among them, those that go first first, and of these the oldest.

@@ -72,6 +72,7 @@ impl<T, const CHAINS: usize, const HERE: usize> Default for List<T, CHAINS, HERE
 
 /// Of the one chain, or the first.
 impl<T, const CHAINS: usize, const HERE: usize> List<T, CHAINS, HERE> {
+    #[inline]
     pub(crate) fn push_back(&mut self, value: T) -> Key {
         self.push_back_of(0, value)
     }
@@ -121,19 +122,47 @@ impl<T, const CHAINS: usize, const HERE: usize> List<T, CHAINS, HERE> {
         self.len == 0
     }
 
-    #[inline]
+    #[allow(
+        clippy::inline_always,
+        reason = "a value of two words is copied as one, right after it was written as two: a stall"
+    )]
+    #[inline(always)]
     pub(crate) fn push_back_of(&mut self, chain: u32, value: T) -> Key {
+        let (index, generation) = self.link_new(chain);
+        // A free node has no value that would have to be dropped.
+        mem::forget(self.at(index).value.replace(value));
+        Key { index, generation }
+    }
+
+    /// Takes the room that is free next.
+    ///
+    /// # Panics
+    /// When there are more than 2³² − 2 at a time.
+    fn link_new(&mut self, chain: u32) -> (u32, NonZeroU32) {
+        let index = if self.free == NOBODY { self.use_more() } else { self.free };
         self.births = self.births.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let generation = self.births;
-        let index = if self.free == NOBODY { self.used } else { self.free };
         let before = mem::replace(&mut self.ends[chain as usize].back, index);
         match before {
             NOBODY => self.ends[chain as usize].front = index,
             before => self.at(before).after = index,
         }
-        self.put(index, Node { value: Some(value), generation, before, after: NOBODY, chain });
+        let node = self.at(index);
+        (node.generation, node.before, node.chain) = (generation, before, chain);
+        self.free = mem::replace(&mut node.after, NOBODY);
         self.len += 1;
-        Key { index, generation }
+        (index, generation)
+    }
+
+    /// One that stands free, and has no other after it.
+    fn use_more(&mut self) -> u32 {
+        let index = self.used;
+        assert!(index != NOBODY, "more values at a time than a key can tell apart");
+        if index as usize >= HERE {
+            self.more.push(Node::free());
+        }
+        self.used += 1;
+        index
     }
 
     /// Takes the value out; `None` if it has left already.
@@ -183,33 +212,6 @@ impl<T, const CHAINS: usize, const HERE: usize> List<T, CHAINS, HERE> {
     fn at(&mut self, index: u32) -> &mut Node<T> {
         let index = index as usize;
         if index < HERE { &mut self.here[index] } else { &mut self.more[index - HERE] }
-    }
-
-    /// Takes the room that is free next.
-    ///
-    /// # Panics
-    /// When there are more than 2³² − 2 at a time.
-    #[inline]
-    fn put(&mut self, index: u32, node: Node<T>) {
-        if index == self.used {
-            self.use_more(node);
-            return;
-        }
-        let free = mem::replace(self.at(index), node);
-        self.free = free.after;
-        // It had no value that would have to be dropped.
-        mem::forget(free);
-    }
-
-    fn use_more(&mut self, node: Node<T>) {
-        let index = self.used as usize;
-        assert!(self.used != NOBODY, "more values at a time than a key can tell apart");
-        if index < HERE {
-            mem::forget(mem::replace(&mut self.here[index], node));
-        } else {
-            self.more.push(node);
-        }
-        self.used += 1;
     }
 
     /// `None` for nobody.

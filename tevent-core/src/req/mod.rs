@@ -22,6 +22,7 @@ use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
 use crate::fifo::Ticket;
 use crate::location::Location;
+use crate::sys::in_place;
 use callback::Shared;
 use cell::StateCell;
 use known::Acquaintance;
@@ -129,8 +130,9 @@ impl<S: 'static> Req<S> {
     #[doc(alias = "__tevent_req_create")]
     #[track_caller]
     pub fn create(state: S) -> Self {
-        let req = Req(ReqRef(Rc::new(Inner {
-            created: Location::caller(),
+        let created = Location::caller();
+        let req = Req(ReqRef(in_place::rc(|| Inner {
+            created,
             home: HomeLink::new(),
             stands: Cell::new(ReqState::InProgress),
             code: Cell::new(0),

@@ -60,6 +60,7 @@ trait InRoom: Owner + Sized {
 impl<T: Owner> InRoom for T {}
 
 impl Kept {
+    #[inline]
     pub(crate) fn new<O: Owner>(owner: O) -> Self {
         if fits::<O>() { Kept::put(owner) } else { Kept::put(Boxed(Box::new(owner))) }
     }
@@ -75,6 +76,7 @@ impl Kept {
         unsafe { (self.kind.as_request)(&self.room) }
     }
 
+    #[inline]
     fn put<T: Owner>(value: T) -> Self {
         assert!(fits::<T>());
         let mut room = Room::uninit();
