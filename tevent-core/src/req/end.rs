@@ -86,7 +86,7 @@ impl<S: 'static> ReqRef<S> {
     /// What is left of freeing once the request is inert. The state may be borrowed; then cleanup and the drop of the
     /// state wait, and all else goes now.
     fn tear_down(&self) {
-        if self.is_plain() && self.0.of_state.get().is_none() && !self.0.state.is_borrowed() {
+        if self.is_plain() && self.0.children.get().is_none() && !self.0.state.is_borrowed() {
             return self.tear_down_plain();
         }
         let mut panics = Panics::default();
