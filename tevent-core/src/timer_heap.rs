@@ -184,7 +184,9 @@ impl<T: Queued> TimerHeap<T> {
         let away = due.checked_duration_since(base);
         match away.and_then(nanoseconds) {
             Some(rank) => rank,
-            None => self.far_rank(due, number, if away.is_none() { u64::MIN } else { u64::MAX }),
+            // The base itself is as far away as what comes before it.
+            None if due <= base => self.far_rank(due, number, u64::MIN),
+            None => self.far_rank(due, number, u64::MAX),
         }
     }
 
