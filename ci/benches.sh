@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The benches in their test mode: each runs once, nothing is measured. For the comparison with peers itself see peers.sh.
+# The benches in their test mode: each runs once, nothing is measured. For the comparison with peers itself see peers.sh, for the
+# soak, which runs for two seconds here, soak.sh.
 . "$(dirname "$0")/lib.sh"
 
 say "benches in test mode"

@@ -28,11 +28,11 @@ c_program() {
     read -ra libraries <<<"$3"
     cc -std=gnu11 -O2 -Wall -Wextra -Werror -fno-strict-aliasing "${sources[@]}" -o "$built/peer-$name" "${libraries[@]}" -pthread
 }
-c_program tevent "tevent tevent_requests harness" "-ltevent -ltalloc"
-c_program raw "raw handover harness" ""
-c_program libevent "libevent harness" "-levent_core -levent_pthreads"
-c_program libev "libev handover harness" "-lev"
-c_program libuv "libuv handover harness" "-luv"
+c_program tevent "tevent tevent_requests latency harness" "-ltevent -ltalloc"
+c_program raw "raw handover latency harness" ""
+c_program libevent "libevent latency harness" "-levent_core -levent_pthreads"
+c_program libev "libev handover latency harness" "-lev"
+c_program libuv "libuv handover latency harness" "-luv"
 
 options=(--rounds "${ROUNDS:-9}" --table "$built/table.md" --samples "$built/samples.csv")
 [ -z "${PEERS:-}" ] || options+=(--peers "$PEERS")

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use support::{on_every_backend, pair, turns};
-use tevent::{FdFlags, FdSource, Immediate, Queue, Req, ReqState, When};
+use tevent::{FdFlags, FdSource, Immediate, Queue, Req, ReqRef, ReqState, When};
 
 thread_local! {
     /// Of this thread alone, so that tests that run at the same time do not disturb each other. It is initialised
@@ -395,8 +395,62 @@ fn fixed_allocations_of_a_sub_request() {
         subreq.done();
         assert_eq!(req.state(), ReqState::Done);
     });
-    // Two requests, the list of children, its room, the sub-request's box there, and its callback.
-    assert_eq!(count, 6, "a request with a finished sub-request allocates {count} times");
+    // Two requests, the parent's children, and the callback.
+    assert_eq!(count, 4, "a request with a finished sub-request allocates {count} times");
+}
+
+#[test]
+fn fixed_allocations_of_a_queued_request() {
+    let (ctx, queue) = (support::Kind::Epoll.context(), Queue::create("queue"));
+    let queued = |trigger: fn(&ReqRef<()>)| {
+        let req = Req::create(());
+        queue.add(&ctx, &req, trigger).unwrap();
+        req
+    };
+    // The request, its children, and its place in the queue with the trigger.
+    assert_each("Req::create and Queue::add", 3, || queued(|_req| {}));
+    assert_each("one that is triggered, done and freed", 3, || {
+        let req = queued(|req| _ = req.done());
+        turns(&ctx, 1);
+        assert_eq!(req.recv(|()| ()), Ok(()));
+    });
+    assert_each(
+        "one whose trigger adds an immediate, which stands beside the place in the queue,",
+        4,
+        || {
+            let req = queued(|req| _ = req.add_immediate(|_req| {}));
+            turns(&ctx, 1);
+            req.received();
+        },
+    );
+    assert_each("Queue::add_entry and its place given back", 1 + 2, || {
+        let req = Req::create(());
+        let entry = queue.add_entry(&ctx, &req, |_req| {}).unwrap();
+        drop(req.take(&entry));
+        req
+    });
+}
+
+/// The head is stuck, and there is always somebody at the end, so that all others leave from the middle.
+#[test]
+fn a_queue_that_is_left_from_the_middle_does_not_grow() {
+    let (ctx, queue) = (support::Kind::Epoll.context(), Queue::create("queue"));
+    let join = || {
+        let req = Req::create(());
+        queue.add(&ctx, &req, |_req| {}).unwrap();
+        req
+    };
+    let (head, mut last) = (join(), join());
+    let mut come_and_go = |rounds| {
+        for _ in 0..rounds {
+            drop(std::mem::replace(&mut last, join()));
+        }
+    };
+    come_and_go(1_000);
+    let count = allocations(|| come_and_go(10_000));
+    assert_eq!((count, queue.len()), (3 * 10_000, 2));
+    drop(head);
+    turns(&ctx, 1);
 }
 
 /// Upper bounds, so that nobody makes an object larger without noticing. The closures capture nothing.

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tevent::{Context, Immediate, Req, Timer, When};
+use tevent::{Context, EventTracePoint, Immediate, Queue, Req, Timer, When};
 
 /// 10^9 seconds before the first deadline is where the heap counted from.
 #[test]
@@ -104,4 +104,24 @@ fn a_first_timer_a_century_away_does_not_make_the_updates_of_others_allocate() {
         idle.reverse();
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
+/// TRACE-2: exactly one DETACH for each ATTACH, also of an entry that outlives its context.
+#[test]
+fn a_queue_entry_that_outlives_its_context_is_detached_once() {
+    let ctx = Context::new().expect("a context");
+    let balance = Rc::new(Cell::new(0));
+    let told = Rc::clone(&balance);
+    ctx.trace().queue_entries().set(Rc::new(move |_entry, point| match point {
+        EventTracePoint::Attach => told.set(told.get() + 1),
+        EventTracePoint::Detach => told.set(told.get() - 1),
+        EventTracePoint::BeforeHandler => {}
+    }));
+    let queue = Queue::create("queue");
+    let req = Req::create(());
+    queue.add(&ctx, &req, |_req| {}).expect("queued");
+    assert_eq!(balance.get(), 1);
+    drop(ctx);
+    drop(req);
+    assert_eq!(balance.get(), 0);
 }

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use support::{on_every_backend, turns};
+use support::{on_every_backend, run_ready, turns};
 use tevent::{
     CallFlow, CallFlowEvent, CallFlowEvent::*, Queue, Req, ReqRef, ReqState, When, set_call_flow_callback,
 };
@@ -135,6 +135,31 @@ on_every_backend! {
         flow.take();
         child.reset_call_depth();
         assert_eq!(flow.take(), [(Reset, 1)]);
+    }
+
+    fn trace_4_a_request_freed_by_who_is_told_of_its_queue(backend) {
+        for freed_at in [QueueEnter, QueueTrigger, QueueLeave] {
+            let (ctx, queue) = (backend.context(), Queue::create("q"));
+            let (req, next) = (ctx.keep(Req::create("freed")), Req::create("next"));
+            let (held, runs) = (Rc::new(()), Rc::new(Cell::new(0)));
+            let (watch, ran) = (Rc::clone(&held), Rc::clone(&runs));
+            let (ev, told) = (ctx.clone(), req.clone());
+            set_call_flow_callback(Some(Rc::new(move |flow| {
+                if flow.event == freed_at {
+                    drop(ev.take(&told));
+                }
+            })));
+            let entry = queue.add_entry(&ctx, &req, move |_req| unreachable!("{held:?}")).unwrap();
+            queue.add(&ctx, &next, move |_req| ran.set(ran.get() + 1)).unwrap();
+            if freed_at == QueueLeave {
+                drop(req.take(&entry));
+            }
+            run_ready(&ctx);
+            set_call_flow_callback(None);
+            assert_eq!((entry.is_queued(), Rc::strong_count(&watch)), (false, 1), "{freed_at:?}");
+            assert_eq!((queue.len(), runs.get()), (1, 1), "{freed_at:?}");
+            drop(next);
+        }
     }
 
     fn trace_4_the_way_through_a_queue(backend) {

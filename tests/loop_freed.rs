@@ -26,6 +26,22 @@ fn freeable(backend: Kind) -> (Rc<RefCell<Option<Context>>>, ContextRef) {
 }
 
 on_every_backend! {
+    fn loop_7_what_its_trace_callbacks_hold_goes_with_the_context(backend) {
+        let ctx = backend.context();
+        let drops = Rc::new(std::cell::Cell::new(0));
+        let held = [CountDrop(Rc::clone(&drops)), CountDrop(Rc::clone(&drops)), CountDrop(Rc::clone(&drops))];
+        let [by_immediate, by_sink, by_watchdog] = held;
+        // One that has run keeps its context for the next time.
+        let im = Immediate::new(move |_, _| _ = &by_immediate);
+        im.schedule(&ctx);
+        ctx.loop_wait().unwrap();
+        ctx.trace().points().set(Rc::new(move |_, _| _ = &im));
+        ctx.set_debug(move |_, _| _ = &by_sink);
+        ctx.set_watchdog(HOUR, move |_, _| _ = &by_watchdog);
+        drop(ctx);
+        assert_eq!(drops.get(), 3);
+    }
+
     fn loop_7_events_that_outlive_the_context_are_inert(backend) {
         let (ctx, (near, far), log) = (backend.context(), pair(), Log::new());
         send(&far);

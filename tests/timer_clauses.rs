@@ -221,3 +221,21 @@ fn timer_2_a_delay_that_no_clock_can_hold_is_due_far_away() {
     let Some(When::At(due)) = te.due() else { panic!("{te:?}") };
     assert!(due - ctx.now() > 1000 * NEVER);
 }
+
+/// Decades before the first that was added: 30 years is what the heap counts from.
+#[test]
+fn timer_3_deadlines_decades_ago_keep_their_order() {
+    let (ctx, log) = (Kind::Simulated.context(), Log::new());
+    let seconds = |n| Duration::from_secs(n);
+    let Some(long_ago) = ctx.now().checked_sub(seconds(1_000_000_000)) else { return };
+    log_timer(&ctx, &log, "now", When::At(ctx.now()));
+    log_timer(&ctx, &log, "there", When::At(long_ago));
+    for (name, away) in [("before", seconds(1)), ("just before", Duration::from_nanos(1))] {
+        if let Some(due) = long_ago.checked_sub(away) {
+            log_timer(&ctx, &log, name, When::At(due));
+        }
+    }
+    log_timer(&ctx, &log, "just after", When::At(long_ago + Duration::from_nanos(1)));
+    run_ready(&ctx);
+    assert_eq!(log.take(), ["before", "just before", "there", "just after", "now"]);
+}

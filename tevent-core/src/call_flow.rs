@@ -1,7 +1,7 @@
 //! What requests do on a thread, and how deep in the tree of requests that is (TRACE-4).
 
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use crate::context::ContextRef;
 use crate::location::Location;
@@ -112,6 +112,16 @@ fn somebody_listens() -> bool {
 /// None is left at the end of the thread, when requests in its other thread-locals may still be dropped.
 fn callback() -> Option<CallFlowCallback> {
     CALLBACK.try_with(|callback| callback.borrow().clone()).ok().flatten()
+}
+
+/// Whether anybody listens to what the requests of this thread do: nothing has to be found out for [`ReqRef::tell_queue`] if not.
+/// For crates that bring queues.
+///
+/// Spec: TRACE-4, TRACE-6.
+#[must_use]
+#[inline]
+pub fn is_call_flow_told() -> bool {
+    is_on()
 }
 
 /// Whether anybody listens.
@@ -238,40 +248,15 @@ impl<S: 'static> ReqRef<S> {
         of_request(self.known(), CallFlowEvent::Reset, None);
     }
 
-    /// A handle for the queue that this request joins, whose loop is `ev`. For crates that bring queues.
-    pub fn joins_queue(&self, ev: &ContextRef) -> QueuedReq {
+    /// It joins a queue whose loop is `ev`. For crates that bring queues.
+    pub fn joins_queue(&self, ev: &ContextRef) {
         self.know(ev);
-        QueuedReq(self.weak())
     }
-}
 
-/// A request in a queue, whatever its type. For crates that bring queues.
-#[derive(Clone)]
-pub struct QueuedReq(Weak<dyn Known>);
-
-impl QueuedReq {
-    /// Tells the [call flow](set_call_flow_callback) what becomes of it in the queue, and which function its trigger is.
+    /// Tells the [call flow](set_call_flow_callback) what becomes of it in a queue, and which function its trigger is. For crates
+    /// that bring queues.
     #[inline]
-    pub fn tell(&self, event: CallFlowEvent, trigger: Option<&'static str>) {
-        if is_on()
-            && let Some(req) = self.0.upgrade()
-        {
-            of_request(&*req, event, trigger);
-        }
-    }
-
-    /// Runs its trigger.
-    pub fn run(&self, trigger: impl FnOnce()) {
-        match self.0.upgrade() {
-            Some(req) if is_on() => within(&*req, trigger),
-            _ => trigger(),
-        }
-    }
-}
-
-impl std::fmt::Debug for QueuedReq {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let location = self.0.upgrade().map(|req| req.location());
-        f.debug_tuple("QueuedReq").field(&location).finish()
+    pub fn tell_queue(&self, event: CallFlowEvent, trigger: Option<&'static str>) {
+        of_request(self.known(), event, trigger);
     }
 }

@@ -1,8 +1,8 @@
 //! What belongs to a context or a request and goes when it goes.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem;
 use std::ops::Deref;
 use std::rc::{Rc, Weak};
 
@@ -10,6 +10,8 @@ use crate::list::{Key, List};
 use crate::look::look;
 use crate::panics::Panics;
 use crate::req::Known;
+use crate::sys::in_place;
+use crate::sys::kept::{Kept, Owner};
 
 /// Implemented by every Ref whose owner can be given to a home: `ctx.keep(owner)`, `req.keep(owner)`.
 ///
@@ -47,22 +49,11 @@ pub trait ChildRef: Clone + 'static {
 #[allow(missing_debug_implementations, reason = "nobody outside can do anything with it")]
 pub struct AnyReq(pub(crate) Rc<dyn Known>);
 
-/// An owner that is kept.
-trait Kept {
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
-
-    fn as_request(&self) -> Option<Rc<dyn Known>>;
-}
-
-impl<O> Kept for O
+impl<O> Owner for O
 where
     O: Deref + 'static,
     O::Target: ChildRef<Owner = O>,
 {
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-
     fn as_request(&self) -> Option<Rc<dyn Known>> {
         self.deref().as_request().map(|AnyReq(req)| req)
     }
@@ -84,11 +75,10 @@ impl HomeLink {
         self.look(|home| home.as_ptr().addr())
     }
 
-    /// Leaves the home: what it kept, still in its box, to be dropped by the caller outside any borrow.
-    pub(crate) fn leave(&self) -> Option<Box<dyn Any>> {
+    /// Leaves the home: what it kept, to be dropped by the caller outside any borrow.
+    pub(crate) fn leave(&self) -> Option<Kept> {
         let (home, key) = self.0.take()?;
-        let kept = home.upgrade()?.list.borrow_mut().remove(key)?;
-        Some(kept.into_any())
+        home.upgrade()?.list.borrow_mut().remove(key)
     }
 
     /// The request that keeps it.
@@ -110,33 +100,49 @@ impl fmt::Debug for HomeLink {
 
 /// A home: the owners it keeps, in the order they came.
 pub(crate) struct Children {
-    list: RefCell<List<Box<dyn Kept>>>,
+    /// A chain for each [`Until`]. Most requests have one event, and perhaps a place in a queue.
+    list: RefCell<List<Kept, 2, 2>>,
     /// The request whose they are; `None` for a context's.
     of: Option<Weak<dyn Known>>,
-    closed: Cell<bool>,
+    closed: [Cell<bool>; 2],
+}
+
+/// When those that are kept go.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    /// With the state of a request: its events and sub-requests.
+    Received = 0,
+    /// With what keeps them: what a context or a request was told to keep.
+    Freed = 1,
 }
 
 impl Children {
     pub(crate) fn new(of: Option<Weak<dyn Known>>) -> Rc<Self> {
-        Rc::new(Children { list: RefCell::new(List::new()), of, closed: Cell::new(false) })
+        in_place::rc(|| Children {
+            list: RefCell::new(List::new()),
+            of,
+            closed: [const { Cell::new(false) }; 2],
+        })
     }
 
-    /// The requests among them, the oldest first.
+    /// The requests among them, those that go first first, and of these the oldest.
     pub(crate) fn requests(&self) -> Vec<Rc<dyn Known>> {
-        self.list.borrow().iter().filter_map(|(_key, kept)| kept.as_request()).collect()
+        let list = self.list.borrow();
+        let kept = [Until::Received, Until::Freed].into_iter().flat_map(|until| list.iter_of(until as u32));
+        kept.filter_map(|(_key, kept)| kept.as_request()).collect()
     }
 
-    /// Keeps an owner and gives its Ref. A home that has closed drops it at once.
-    pub(crate) fn keep<O>(self: &Rc<Self>, owner: O) -> O::Target
+    /// Keeps an owner and gives its Ref. Once those that go then have gone it is dropped at once.
+    pub(crate) fn keep<O>(self: &Rc<Self>, until: Until, owner: O) -> O::Target
     where
         O: Deref + 'static,
         O::Target: ChildRef<Owner = O>,
     {
         let child = O::Target::clone(&owner);
-        if self.closed.get() {
+        if self.closed[until as usize].get() {
             drop(owner);
         } else {
-            let key = self.list.borrow_mut().push_back(Box::new(owner));
+            let key = self.list.borrow_mut().push_back_of(until as u32, Kept::new(owner));
             child.home().0.set(Some((Rc::downgrade(self), key)));
         }
         child
@@ -147,28 +153,47 @@ impl Children {
         if child.home().address() != Some(Rc::as_ptr(self).addr()) {
             return None;
         }
-        let owner = child.home().leave()?;
-        owner.downcast().ok().map(|owner| *owner)
+        child.home().leave()?.into_owner()
     }
 
-    /// Drops everything kept, the newest first, and keeps nothing any more.
-    pub(crate) fn close(&self) {
-        self.closed.set(true);
-        let mut panics = Panics::default();
-        loop {
-            let newest = self.list.borrow_mut().pop_back();
-            let Some(newest) = newest else { break };
-            panics.catch(|| drop(newest));
+    /// Drops those that are kept until now, the newest first, and keeps no more of them.
+    pub(crate) fn close(&self, until: Until) {
+        self.refuse(until);
+        let others = Others { children: self, until };
+        while let Some(newest) = others.newest() {
+            drop(newest);
         }
-        panics.resume();
+        mem::forget(others);
     }
 
     /// What comes from now on is dropped at once; what is here stays until it is closed.
-    pub(crate) fn refuse(&self) {
-        self.closed.set(true);
+    pub(crate) fn refuse(&self, until: Until) {
+        self.closed[until as usize].set(true);
     }
 
     pub(crate) fn len(&self) -> usize {
         self.list.borrow().len()
+    }
+}
+
+/// Those that go all the same when one of them has panicked, whose panic goes on.
+struct Others<'a> {
+    children: &'a Children,
+    until: Until,
+}
+
+impl Others<'_> {
+    fn newest(&self) -> Option<Kept> {
+        self.children.list.borrow_mut().pop_back_of(self.until as u32)
+    }
+}
+
+impl Drop for Others<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        let mut panics = Panics::default();
+        while let Some(newest) = self.newest() {
+            panics.catch(|| drop(newest));
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::builder::Builder;
-use crate::children::{ChildRef, Children};
+use crate::children::{ChildRef, Children, Until};
 use crate::error::LoopError;
 use crate::fd::FdRef;
 use crate::fd_slot::Place;
@@ -164,7 +164,8 @@ impl Drop for Context {
         let inner = &self.0.0;
         let mut panics = Panics::default();
         self.detach_all(None, &mut panics);
-        panics.catch(|| inner.kept.close());
+        panics.catch(|| inner.kept.close(Until::Freed));
+        inner.trace.forget_all(&mut panics);
         panics.resume();
     }
 }
@@ -259,7 +260,7 @@ impl ContextRef {
         O: Deref + 'static,
         O::Target: ChildRef<Owner = O>,
     {
-        self.0.kept.keep(owner)
+        self.0.kept.keep(Until::Freed, owner)
     }
 
     /// Gives back an owner that the context [keeps](Self::keep); `None` if it does not. To free it early, drop it.

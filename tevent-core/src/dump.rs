@@ -155,9 +155,10 @@ struct Owners {
 impl Owners {
     fn new(ev: &ContextRef, known: &[Rc<dyn Known>]) -> Self {
         let context = (Rc::as_ptr(ev.kept()).addr(), DumpedOwner::Context);
-        let of_requests = known.iter().enumerate().flat_map(|(index, req)| {
-            req.homes().into_iter().flatten().map(move |home| (home, DumpedOwner::Request(index)))
-        });
+        let of_requests = known
+            .iter()
+            .enumerate()
+            .filter_map(|(index, req)| req.children_at().map(|home| (home, DumpedOwner::Request(index))));
         let homes = of_requests.chain([context]).collect();
         let end_times = known.iter().enumerate().filter_map(|(index, req)| Some((req.end_time()?, index)));
         let requests = known.iter().enumerate().map(|(index, req)| (req.address(), index));

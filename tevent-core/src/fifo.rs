@@ -116,6 +116,13 @@ impl<T: Standing> Fifo<T> {
         ticket.0 == self.front
     }
 
+    /// The last of those that stand here, if its ticket is that.
+    #[inline]
+    pub(crate) fn back_at(&self, ticket: Ticket) -> Option<&T> {
+        let is_back = ticket.0.wrapping_add(1) == self.back && !self.is_empty();
+        if is_back { self.ring[self.at(ticket.0)].as_ref() } else { None }
+    }
+
     /// From front to back.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         let numbers = (0..self.places()).map(|n| self.front.wrapping_add(n));

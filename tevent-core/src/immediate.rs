@@ -202,8 +202,10 @@ impl ImmediateRef {
     #[inline]
     pub fn schedule(&self, ev: &ContextRef) {
         if self.0.traits.get().empty {
-            self.reset();
-        } else if self.stays_on(ev) || self.comes_to(ev) {
+            return self.reset();
+        }
+        let moves = if self.stays_on(ev) { !self.is_last(ev) } else { self.comes_to(ev) };
+        if moves {
             self.stand(ev, || Scheduled::Immediate(self.clone()));
         }
     }
@@ -308,6 +310,14 @@ impl ImmediateRef {
     #[inline]
     fn stays_on(&self, ev: &ContextRef) -> bool {
         look(&self.0.ev, |on| on.is(ev)) == Some(true) && !ev.is_freed() && !self.is_traced(ev)
+    }
+
+    /// Whether it has the last place already, with its own handler.
+    #[inline]
+    fn is_last(&self, ev: &ContextRef) -> bool {
+        let place = self.0.ticket.get();
+        self.0.listed.get()
+            && matches!(ev.immediates().borrow().back_at(place), Some(Scheduled::Immediate(_)))
     }
 
     /// Leaves where it was. False if it is not to be scheduled: it, or the context, may have been freed just now, or long ago;

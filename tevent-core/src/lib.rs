@@ -112,7 +112,7 @@ mod trace;
 mod wakeup;
 
 pub use builder::{Backend, Builder};
-pub use call_flow::{CallFlow, CallFlowCallback, CallFlowEvent, QueuedReq, set_call_flow_callback};
+pub use call_flow::{CallFlow, CallFlowCallback, CallFlowEvent, is_call_flow_told, set_call_flow_callback};
 #[doc(hidden)]
 pub use children::AnyReq;
 pub use children::{ChildRef, HomeLink};

@@ -84,7 +84,7 @@ pub(crate) fn put_off(job: impl FnOnce() + 'static) {
 pub fn drop_each<T: 'static>(values: impl IntoIterator<Item = T>) {
     let mut panics = Panics::default();
     for value in values {
-        panics.catch(|| bounded_drop(value));
+        panics.catch(|| bounded(move || drop(value)));
     }
     panics.resume();
 }

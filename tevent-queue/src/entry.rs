@@ -1,17 +1,19 @@
 //! One request's place in a queue.
 
-use std::any::{Any, type_name};
-use std::cell::{Cell, RefCell};
+use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
 use tevent_core::{
-    CallFlowEvent, ChildRef, ContextRef, EventTracePoint, HomeLink, Location, QueuedReq, ReqRef,
-    TracedQueueEntry, drop_each,
+    CallFlowEvent, ChildRef, ContextRef, EventTracePoint, HomeLink, Location, ReqRef, TracedQueueEntry,
+    drop_each, is_call_flow_told,
 };
 
+use crate::line::Standing;
 use crate::queue::QueueRef;
+use crate::turn::{Act, OfReq, Turn};
 
 /// A request's place in a queue. Owns: dropping it leaves the queue, which goes on if it was its head.
 ///
@@ -25,60 +27,43 @@ pub struct QueueEntry(QueueEntryRef);
 
 /// A handle on a [`QueueEntry`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct QueueEntryRef(Rc<Inner>);
+pub struct QueueEntryRef(Rc<Inner<dyn Turn>>);
 
-pub(crate) type Trigger = Rc<dyn Call>;
-
-/// A trigger with its request.
-pub(crate) trait Call {
-    fn call(&self);
-
-    /// What the call flow calls it.
-    fn name(&self) -> &'static str;
-}
-
-pub(crate) struct Bound<S: 'static, F> {
-    pub(crate) req: ReqRef<S>,
-    pub(crate) trigger: F,
-}
-
-impl<S: 'static, F: Fn(&ReqRef<S>)> Call for Bound<S, F> {
-    fn call(&self) {
-        (self.trigger)(&self.req);
-    }
-
-    fn name(&self) -> &'static str {
-        type_name::<F>()
-    }
-}
-
-struct Inner {
+struct Inner<T: ?Sized> {
     location: Location,
     tag: Cell<u64>,
     home: HomeLink,
     ev: ContextRef,
-    req: QueuedReq,
-    /// `None` for a blocker.
-    trigger: RefCell<Option<Trigger>>,
-    triggered: Cell<bool>,
     queue: QueueRef,
-    /// The number under which it is in the queue; `None` before, and once it has left.
-    queued: Cell<Option<u64>>,
+    /// The number of its place in the queue, or [`NOWHERE`].
+    place: Cell<u64>,
+    triggered: Cell<bool>,
+    /// It is not triggered any more.
+    ended: Cell<bool>,
+    turn: T,
 }
+
+const NOWHERE: u64 = u64::MAX;
 
 impl QueueEntry {
     #[track_caller]
-    pub(crate) fn new(queue: &QueueRef, ev: &ContextRef, req: QueuedReq, trigger: Option<Trigger>) -> Self {
+    pub(crate) fn new<S: 'static>(
+        queue: &QueueRef,
+        ev: &ContextRef,
+        req: &ReqRef<S>,
+        act: impl Act<S> + 'static,
+    ) -> Self {
+        req.joins_queue(ev);
         QueueEntry(QueueEntryRef(Rc::new(Inner {
             location: Location::caller(),
             tag: Cell::new(0),
             home: HomeLink::new(),
             ev: ev.clone(),
-            req,
-            trigger: RefCell::new(trigger),
-            triggered: Cell::new(false),
             queue: queue.clone(),
-            queued: Cell::new(None),
+            place: Cell::new(NOWHERE),
+            triggered: Cell::new(false),
+            ended: Cell::new(false),
+            turn: OfReq::new(req, act),
         })))
     }
 }
@@ -93,10 +78,10 @@ impl Deref for QueueEntry {
 
 impl Drop for QueueEntry {
     fn drop(&mut self) {
-        if let Some(number) = self.0.0.queued.get() {
-            self.0.0.queue.remove(number);
+        if self.is_queued() {
+            self.0.0.queue.remove(self.0.0.place.get());
         }
-        drop_each(self.0.end());
+        drop_each([self.0.clone().end()]);
     }
 }
 
@@ -104,7 +89,7 @@ impl QueueEntryRef {
     /// Whether it is still in its queue.
     #[must_use]
     pub fn is_queued(&self) -> bool {
-        self.0.queued.get().is_some()
+        self.0.place.get() != NOWHERE
     }
 
     /// Whether its turn has come: its trigger has been called, or it is a blocker that has reached the head. False
@@ -142,13 +127,17 @@ impl QueueEntryRef {
     #[track_caller]
     pub fn untrigger(&self) {
         let queue = &self.0.queue;
-        let number = self.0.queued.get().expect("only an entry that is in a queue can be untriggered");
+        assert!(self.is_queued(), "only an entry that is in a queue can be untriggered");
         assert!(
             !queue.is_running(),
             "an entry of a running queue cannot be untriggered: stop `{}` first",
             queue.name()
         );
-        assert!(queue.is_head(number), "only the head of queue `{}` can be untriggered", queue.name());
+        assert!(
+            queue.is_head(self.0.place.get()),
+            "only the head of queue `{}` can be untriggered",
+            queue.name()
+        );
         self.0.triggered.set(false);
     }
 
@@ -180,19 +169,15 @@ impl QueueEntryRef {
         &self.0.ev
     }
 
-    pub(crate) fn enter(&self, number: u64) {
-        self.0.queued.set(Some(number));
+    pub(crate) fn enter(&self) {
         self.tell(CallFlowEvent::QueueEnter);
         self.0.ev.trace_queue_entry(self, EventTracePoint::Attach);
     }
 
-    pub(crate) fn is_blocker(&self) -> bool {
-        self.0.trigger.borrow().is_none()
-    }
-
     fn tell(&self, event: CallFlowEvent) {
-        let trigger = self.0.trigger.borrow().as_ref().map(|trigger| trigger.name());
-        self.0.req.tell(event, trigger);
+        if is_call_flow_told() {
+            self.0.turn.tell(event, &self.0.ended);
+        }
     }
 
     /// Its turn has come.
@@ -201,30 +186,40 @@ impl QueueEntryRef {
         self.trigger();
     }
 
-    /// Calls the trigger.
+    /// Calls the trigger, if no trace callback has freed it.
     pub(crate) fn trigger(&self) {
         self.0.triggered.set(true);
-        self.0.ev.run_trigger(self, || {
-            // Not there any more if a trace callback has freed it.
-            let trigger = self.0.trigger.borrow().clone();
-            if let Some(trigger) = trigger {
-                self.0.req.run(|| trigger.call());
-            }
-        });
+        self.0.ev.run_trigger(self, || self.0.turn.call(&self.0.ended));
     }
 
-    /// Out of the queue and never triggered again; it has left, or the queue has gone. Hands out the trigger, which is
-    /// to be dropped outside of any borrow.
-    pub(crate) fn end(&self) -> Option<Trigger> {
-        let queued = self.0.queued.take().is_some();
-        if queued {
+    /// Out of the queue and never triggered again; it has left, or the queue has gone. What is returned drops the trigger, and
+    /// is to be dropped outside of any borrow.
+    pub(crate) fn end(self) -> Ended {
+        let was_queued = self.0.place.replace(NOWHERE) != NOWHERE;
+        if was_queued {
             self.tell(CallFlowEvent::QueueLeave);
         }
-        let trigger = self.0.trigger.take();
-        if queued {
-            self.0.ev.trace_queue_entry(self, EventTracePoint::Detach);
+        self.0.ended.set(true);
+        let ended = Ended(self);
+        if was_queued {
+            ended.0.0.ev.trace_queue_entry(&ended.0, EventTracePoint::Detach);
         }
-        trigger
+        ended
+    }
+}
+
+/// An entry with a trigger that is not called again.
+pub(crate) struct Ended(QueueEntryRef);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.0.turn.drop_if_idle();
+    }
+}
+
+impl Standing for QueueEntryRef {
+    fn stands_at(&self, number: u64) {
+        self.0.place.set(number);
     }
 }
 
@@ -272,7 +267,7 @@ impl fmt::Debug for QueueEntryRef {
         f.debug_struct("QueueEntry")
             .field("queued", &self.is_queued())
             .field("triggered", &self.is_triggered())
-            .field("blocker", &self.is_blocker())
+            .field("blocker", &self.0.turn.is_blocker())
             .field("tag", &self.tag())
             .field("location", &self.location())
             .finish_non_exhaustive()

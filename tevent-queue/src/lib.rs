@@ -23,10 +23,15 @@
 //!
 //! Everything here is built on the public items of [`tevent_core`] alone.
 
+mod add;
 mod entry;
+mod error;
+mod line;
 mod queue;
+mod turn;
 mod wait;
 
 pub use entry::{QueueEntry, QueueEntryRef};
-pub use queue::{Queue, QueueError, QueueRef};
+pub use error::QueueError;
+pub use queue::{Queue, QueueRef};
 pub use wait::{QueueWait, wait_recv, wait_send};

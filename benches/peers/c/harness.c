@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "harness.h"
+#include "latency.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +23,7 @@ enum measure {
     ONCE,   /* once, `size` operations, on two threads: time on the wall */
     BYTES,  /* once, `size` objects: what resident memory grows by for each */
     SERVER, /* once, as long as the load lasts: the processor's time */
+    LATENCY, /* twenty times a millisecond of what is asked for: time on the wall, the median and the 99th percentile */
 };
 
 static const struct {
@@ -40,6 +42,7 @@ static const struct {
     {"echo", "1", SERVER, false},              {"closures", "1000000", ONCE, false},
     {"memory-fds", "15000", BYTES, false},     {"memory-timers", "100000", BYTES, false},
     {"memory-requests", "100000", BYTES, false}, {"memory-immediates", "100000", BYTES, false},
+    {"latency", "10000/100000", LATENCY, false},
 };
 
 long wakeups = -1;
@@ -265,6 +268,9 @@ int harness_main(int argc, char **argv, const struct workload *workloads) {
     setrlimit(RLIMIT_NOFILE, &files);
 
     pid_t load = known[k].measure == SERVER ? start_load(size, milliseconds) : 0;
+    if (known[k].measure == LATENCY) {
+        latency_prepare(size, enough < 1000000 ? 10 : (long)(enough / 50000));
+    }
     w->setup(size, of);
     switch (known[k].measure) {
     case REPEAT:
@@ -289,6 +295,9 @@ int harness_main(int argc, char **argv, const struct workload *workloads) {
         waitpid(load, NULL, 0);
         break;
     }
+    case LATENCY:
+        latency_measure(w->run);
+        break;
     }
     if (wakeups >= 0) {
         printf("wakeups %.4f\n", (double)wakeups / (double)size);

@@ -1,6 +1,7 @@
 /* libev. What comes nearest to an immediate is a watcher that is fed an event by hand. */
 #include "handover.h"
 #include "harness.h"
+#include "latency.h"
 
 #include <ev.h>
 
@@ -248,6 +249,27 @@ static long run_closures(long n) {
     return count;
 }
 
+static void run_stamp(EV_P_ ev_io *w, int what) {
+    (void)EV_A, (void)w, (void)what;
+    latency_called();
+}
+
+static void setup_latency(long idle, long pending) {
+    setup_pending(pending, 0);
+    ios = must(calloc((size_t)idle + 1, sizeof *ios), "calloc");
+    for (long i = 0; i < idle; i++) {
+        watch(&ios[i], latency_idle[i], EV_READ, count_io, &count);
+    }
+    watch(&io, latency_pipe, EV_READ, run_stamp, NULL);
+}
+
+static long run_latency(long n) {
+    while (latency_seen() < n) {
+        ev_run(loop, EVRUN_ONCE);
+    }
+    return n;
+}
+
 #define NO_REQUESTS "no requests"
 #define NOT_MEASURED "the program's own"
 
@@ -272,6 +294,7 @@ static const struct workload workloads[] = {
     {"memory-timers", NULL, NULL, NOT_MEASURED},
     {"memory-requests", NULL, NULL, NO_REQUESTS},
     {"memory-immediates", NULL, NULL, NOT_MEASURED},
+    {"latency", setup_latency, run_latency, NULL},
     {0},
 };
 

@@ -1,5 +1,6 @@
 /* libevent. What comes nearest to an immediate is an event that is activated by hand. */
 #include "harness.h"
+#include "latency.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -233,6 +234,29 @@ static long run_closures(long n) {
     return count;
 }
 
+static void run_stamp(evutil_socket_t fd, short what, void *private_data) {
+    (void)fd, (void)what, (void)private_data;
+    latency_called();
+}
+
+static void setup_latency(long idle, long pending) {
+    setup_pending(pending, 0);
+    struct event *files = must(calloc((size_t)idle + 1, sizeof *files), "calloc");
+    for (long i = 0; i < idle; i++) {
+        event_assign(&files[i], base, latency_idle[i], EV_READ | EV_PERSIST, count_up, &count);
+        event_add(&files[i], NULL);
+    }
+    event_assign(&one, base, latency_pipe, EV_READ | EV_PERSIST, run_stamp, NULL);
+    event_add(&one, NULL);
+}
+
+static long run_latency(long n) {
+    while (latency_seen() < n) {
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+    return n;
+}
+
 #define NO_REQUESTS "no requests"
 #define NOT_MEASURED "the program's own"
 
@@ -257,6 +281,7 @@ static const struct workload workloads[] = {
     {"memory-timers", NULL, NULL, NOT_MEASURED},
     {"memory-requests", NULL, NULL, NO_REQUESTS},
     {"memory-immediates", NULL, NULL, NOT_MEASURED},
+    {"latency", setup_latency, run_latency, NULL},
     {0},
 };
 

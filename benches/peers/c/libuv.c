@@ -1,6 +1,7 @@
 /* libuv. What comes nearest to an immediate is an idle handle; time goes in milliseconds. */
 #include "handover.h"
 #include "harness.h"
+#include "latency.h"
 
 #include <uv.h>
 
@@ -251,6 +252,27 @@ static long run_closures(long n) {
     return count;
 }
 
+static void run_stamp(uv_poll_t *handle, int status, int what) {
+    (void)handle, (void)status, (void)what;
+    latency_called();
+}
+
+static void setup_latency(long idle, long pending) {
+    setup_pending(pending, 0);
+    polls = must(calloc((size_t)idle + 1, sizeof *polls), "calloc");
+    for (long i = 0; i < idle; i++) {
+        watch(&polls[i], latency_idle[i], UV_READABLE, count_poll, &count);
+    }
+    watch(&poll, latency_pipe, UV_READABLE, run_stamp, NULL);
+}
+
+static long run_latency(long n) {
+    while (latency_seen() < n) {
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    return n;
+}
+
 #define NO_REQUESTS "no requests"
 #define NOT_MEASURED "the program's own"
 
@@ -275,6 +297,7 @@ static const struct workload workloads[] = {
     {"memory-timers", NULL, NULL, NOT_MEASURED},
     {"memory-requests", NULL, NULL, NO_REQUESTS},
     {"memory-immediates", NULL, NULL, NOT_MEASURED},
+    {"latency", setup_latency, run_latency, NULL},
     {0},
 };
 

@@ -1,5 +1,6 @@
 /* The plain loop: its workloads. */
 #include "handover.h"
+#include "latency.h"
 #include "raw_loop.h"
 
 #include <sys/eventfd.h>
@@ -304,6 +305,27 @@ static long run_closures(long n) {
     return count;
 }
 
+static void run_stamp(void *nothing) {
+    (void)nothing;
+    latency_called();
+}
+
+static void setup_latency(long idle, long pending) {
+    static struct call call = {run_stamp, NULL}, none = {count_up, &count};
+    setup_pending(pending, 0);
+    for (long i = 0; i < idle; i++) {
+        watch(latency_idle[i], EPOLLIN, &none);
+    }
+    watch(latency_pipe, EPOLLIN, &call);
+}
+
+static long run_latency(long n) {
+    while (latency_seen() < n) {
+        turn();
+    }
+    return n;
+}
+
 static const struct workload workloads[] = {
     {"immediate-rearm", setup_rearm, run_until, NULL},
     {"immediate-burst", setup, run_burst, NULL},
@@ -325,6 +347,7 @@ static const struct workload workloads[] = {
     {"memory-timers", NULL, NULL, "keeps nothing"},
     {"memory-requests", NULL, NULL, "keeps nothing"},
     {"memory-immediates", NULL, NULL, "keeps nothing"},
+    {"latency", setup_latency, run_latency, NULL},
     {0},
 };
 

@@ -1,4 +1,5 @@
 /* libtevent: immediates, timers, fds. */
+#include "latency.h"
 #include "tevent.h"
 
 struct tevent_context *ev;
@@ -233,6 +234,28 @@ static long run_echo(long n) {
     return requests;
 }
 
+/* Latency. */
+
+static void run_stamp(struct tevent_context *ctx, struct tevent_fd *fde, uint16_t flags, void *private_data) {
+    (void)ctx, (void)fde, (void)flags, (void)private_data;
+    latency_called();
+}
+
+static void setup_latency(long idle, long pending) {
+    setup_pending(pending, 0);
+    for (long i = 0; i < idle; i++) {
+        must(tevent_add_fd(ev, ev, latency_idle[i], TEVENT_FD_READ, count_fd, &count), "fd event");
+    }
+    must(tevent_add_fd(ev, ev, latency_pipe, TEVENT_FD_READ, run_stamp, NULL), "fd event");
+}
+
+static long run_latency(long n) {
+    while (latency_seen() < n) {
+        tevent_loop_once(ev);
+    }
+    return n;
+}
+
 static const struct workload workloads[] = {
     {"immediate-rearm", setup_rearm, run_until, NULL},
     {"immediate-burst", setup_burst, run_burst, NULL},
@@ -254,6 +277,7 @@ static const struct workload workloads[] = {
     {"memory-timers", setup_context, run_memory_timers, NULL},
     {"memory-requests", setup_context, run_memory_requests, NULL},
     {"memory-immediates", setup_context, run_memory_immediates, NULL},
+    {"latency", setup_latency, run_latency, NULL},
     {0},
 };
 

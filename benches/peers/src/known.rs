@@ -27,6 +27,8 @@ pub enum Measure {
     Bytes,
     /// Once, as long as the load lasts: the processor's time for each request.
     Server,
+    /// Twenty times a millisecond of what is asked for: time on the wall, the median and the 99th percentile.
+    Latency,
 }
 
 const fn known(name: &'static str, size: &'static str, tiny: &'static str, measure: Measure) -> Known {
@@ -57,4 +59,5 @@ pub const KNOWN: &[Known] = &[
     known("memory-timers", "100000", "10", Measure::Bytes),
     known("memory-requests", "100000", "10", Measure::Bytes),
     known("memory-immediates", "100000", "10", Measure::Bytes),
+    known("latency", "10000/100000", "10/10", Measure::Latency),
 ];

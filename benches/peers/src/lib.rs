@@ -2,13 +2,15 @@
 //! the same in `c/harness.c`.
 
 mod known;
+mod latency;
 mod measure;
 mod work;
 
 use std::process::ExitCode;
 
 pub use known::{KNOWN, Known, Measure};
-pub use measure::{measure, tell_wakeups};
+pub use latency::{Arrivals, make_idle};
+pub use measure::{measure, resident, tell_latencies, tell_wakeups};
 pub use work::{
     Hop, LATEST, Random, echo, hop_on, make_hops, make_pair, pin_to, pin_to_other_core, start_other,
     try_hop_on,

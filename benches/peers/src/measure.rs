@@ -10,11 +10,17 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{Asked, Measure, Setup, Work};
 
+static LATENCIES: OnceLock<Vec<u64>> = OnceLock::new();
 static WAKEUPS: OnceLock<u64> = OnceLock::new();
 
 /// Notes how many writes have woken the loop, where that is known.
 pub fn tell_wakeups(wakeups: u64) {
     _ = WAKEUPS.set(wakeups);
+}
+
+/// Notes how many nanoseconds passed, each time, until the handler was called.
+pub fn tell_latencies(latencies: Vec<u64>) {
+    _ = LATENCIES.set(latencies);
 }
 
 /// Runs what was asked for, and prints what one operation costs.
@@ -42,6 +48,10 @@ pub fn measure(asked: &Asked<'_>, setup: fn(Setup) -> Work) {
             let done = work(size);
             (resident() - before) as f64 / done as f64
         }
+        Measure::Latency => {
+            work((20 * asked.milliseconds).max(10));
+            percentile(50)
+        }
         Measure::Server => {
             let started = cpu_time();
             let done = work(0);
@@ -49,6 +59,9 @@ pub fn measure(asked: &Asked<'_>, setup: fn(Setup) -> Work) {
         }
     };
     println!("{each:.2}");
+    if asked.known.measure == Measure::Latency {
+        println!("p99 {:.2}", percentile(99));
+    }
     if let Some(wakeups) = WAKEUPS.get() {
         println!("wakeups {:.4}", *wakeups as f64 / size as f64);
     }
@@ -56,6 +69,14 @@ pub fn measure(asked: &Asked<'_>, setup: fn(Setup) -> Work) {
         let ended = load.wait().expect("the load generator is our child");
         assert!(ended.success(), "the load generator failed");
     }
+}
+
+/// That many in a hundred were as quick as this, or quicker.
+#[expect(clippy::cast_precision_loss, reason = "no count comes near 2^52")]
+fn percentile(percent: usize) -> f64 {
+    let mut latencies = LATENCIES.get().expect("the workload tells them").clone();
+    latencies.sort_unstable();
+    latencies[latencies.len() * percent / 100] as f64
 }
 
 /// Ever more operations until they take long enough; what was before has warmed up. With `PEERS_OPERATIONS=N` in the
@@ -86,8 +107,12 @@ fn cpu_time() -> u128 {
     Duration::try_from(time).expect("the processor's time is not negative").as_nanos()
 }
 
-/// Of its own: not the pages of files, such as the program itself.
-fn resident() -> usize {
+/// Bytes of memory that this process has of its own: not the pages of files, such as the program itself.
+///
+/// # Panics
+/// Where there is no `/proc`.
+#[must_use]
+pub fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has /proc");
     let mut pages = statm.split(' ').map_while(|pages| pages.parse::<usize>().ok());
     let (resident, of_files) = (pages.nth(1), pages.next());

@@ -53,6 +53,16 @@ pub struct Hop {
     to: OwnedFd,
 }
 
+impl Hop {
+    /// Writes a byte to the next pipe.
+    ///
+    /// # Panics
+    /// If that is full.
+    pub fn send(&self, byte: u8) {
+        rustix::io::write(&self.to, &[byte]).expect("a pipe takes a byte");
+    }
+}
+
 impl AsFd for Hop {
     /// The reading end.
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use tevent_peers::KNOWN;
 
 const OURS: &str = env!("CARGO_BIN_EXE_peer-ours");
+const SOAK: &str = env!("CARGO_BIN_EXE_soak");
 const PROGRAMS: &[&str] = &[
     OURS,
     env!("CARGO_BIN_EXE_peer-calloop"),
@@ -52,6 +53,23 @@ fn bad_arguments_end_with_2_and_a_line_that_names_the_workloads() {
         let output = run(OURS, arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("timer-cycle"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn everything_at_once_panics_nowhere_and_leaves_no_file_open() {
+    let output = run(SOAK, &["--seconds", "2"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("files left open: none"));
+}
+
+#[test]
+fn the_soak_refuses_what_it_does_not_know() {
+    for arguments in [["--seconds", "x"], ["--seconds", "0"], ["--nonsense", "1"]] {
+        let output = run(SOAK, &arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("usage: soak"), "{arguments:?}");
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::rc::Rc;
 use std::time::Instant;
 
 use super::callback::{Once, Shared};
 use super::{Req, ReqRef, ReqState};
-use crate::children::{ChildRef, Children};
+use crate::children::{ChildRef, Children, Until};
 use crate::context::ContextRef;
 use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
@@ -53,7 +52,7 @@ impl<S: 'static> ReqRef<S> {
         self.know(ev);
         let req = self.clone();
         let fde = ev.add_fd(fd, flags, move |_ev, _fde, flags| req.within(|| handler(&req, flags)))?;
-        Ok(self.of_state().keep(fde))
+        Ok(self.keep_until(Until::Received, fde))
     }
 
     /// Adds a timer for this request; it goes when it has fired, or when the request is received or freed. The handler
@@ -87,7 +86,7 @@ impl<S: 'static> ReqRef<S> {
         self.know(ev);
         let req = self.clone();
         let te = ev.add_timer(when, move |_ev, te, now| req.within(|| handler(&req, te, now)));
-        self.of_state().keep(te)
+        self.keep_until(Until::Received, te)
     }
 
     /// Makes an immediate for this request, not scheduled yet; it goes when the request is received or freed. The
@@ -115,7 +114,7 @@ impl<S: 'static> ReqRef<S> {
     #[track_caller]
     pub fn add_immediate(&self, handler: impl Fn(&ReqRef<S>) + 'static) -> ImmediateRef {
         let req = self.clone();
-        self.of_state().keep(Immediate::new(move |_ev, _im| req.within(|| handler(&req))))
+        self.keep_until(Until::Received, Immediate::new(move |_ev, _im| req.within(|| handler(&req))))
     }
 
     /// Owns a sub-request, and calls back with this request and the finished sub-request, by value: normally to give it
@@ -157,7 +156,7 @@ impl<S: 'static> ReqRef<S> {
             });
         };
         subreq.replace_callback(Shared::new(Once::new(deliver, name)));
-        let subreq = self.of_state().keep(subreq);
+        let subreq = self.keep_until(Until::Received, subreq);
         self.adopt(&subreq);
         let own_context = self.known_context();
         if let (None, Some(ev)) = (subreq.known_context(), &own_context) {
@@ -186,7 +185,7 @@ impl<S: 'static> ReqRef<S> {
         O: Deref + 'static,
         O::Target: ChildRef<Owner = O>,
     {
-        let child = self.of_request().keep(owner);
+        let child = self.keep_until(Until::Freed, owner);
         self.adopt(&child);
         child
     }
@@ -208,7 +207,7 @@ impl<S: 'static> ReqRef<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn take<R: ChildRef>(&self, child: &R) -> Option<R::Owner> {
-        self.0.children().find_map(|home| home.take(child))
+        self.0.children.get()?.take(child)
     }
 
     /// For a callback that was set too late to be called by the finish.
@@ -223,21 +222,21 @@ impl<S: 'static> ReqRef<S> {
         }
     }
 
-    fn of_state(&self) -> &Rc<Children> {
-        let children = self.0.of_state.get_or_init(|| Children::new(Some(self.weak())));
-        if self.state() == ReqState::Received {
-            // Nothing can belong to a state that is gone; what is added is dropped at once.
-            children.refuse();
+    /// Nothing can belong any more to a state, or a request, that is gone: it is dropped at once.
+    fn keep_until<O>(&self, until: Until, owner: O) -> O::Target
+    where
+        O: Deref + 'static,
+        O::Target: ChildRef<Owner = O>,
+    {
+        let children = self.0.children.get_or_init(|| Children::new(Some(self.weak())));
+        let gone = match until {
+            Until::Received => self.state() == ReqState::Received,
+            Until::Freed => self.is_freed(),
+        };
+        if gone {
+            children.refuse(until);
         }
-        children
-    }
-
-    fn of_request(&self) -> &Rc<Children> {
-        let children = self.0.rare().of_request.get_or_init(|| Children::new(Some(self.weak())));
-        if self.is_freed() {
-            children.refuse();
-        }
-        children
+        children.keep(until, owner)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Taking the result and freeing (REQ-8, REQ-12).
 
 use super::{Req, ReqError, ReqRef, ReqState};
+use crate::children::Until;
 use crate::panics::Panics;
 use crate::stack::{DropLast, bounded_drop};
 
@@ -85,7 +86,7 @@ impl<S: 'static> ReqRef<S> {
     /// What is left of freeing once the request is inert. The state may be borrowed; then cleanup and the drop of the
     /// state wait, and all else goes now.
     fn tear_down(&self) {
-        if self.is_plain() && self.0.of_state.get().is_none() && !self.0.state.is_borrowed() {
+        if self.is_plain() && self.0.children.get().is_none() && !self.0.state.is_borrowed() {
             return self.tear_down_plain();
         }
         let mut panics = Panics::default();
@@ -100,8 +101,8 @@ impl<S: 'static> ReqRef<S> {
         } else {
             self.end_state(&mut panics);
         }
-        if let Some(kept) = rare.and_then(|rare| rare.of_request.get()) {
-            panics.catch(|| kept.close());
+        if let Some(children) = self.0.children.get() {
+            panics.catch(|| children.close(Until::Freed));
         }
         panics.catch(|| self.clear_callback());
         let contexts = (self.0.ev.take(), rare.and_then(|rare| rare.defer_to.take()));
@@ -146,8 +147,8 @@ impl<S: 'static> ReqRef<S> {
     }
 
     fn close_children_of_state(&self, panics: &mut Panics) {
-        if let Some(children) = self.0.of_state.get() {
-            panics.catch(|| children.close());
+        if let Some(children) = self.0.children.get() {
+            panics.catch(|| children.close(Until::Received));
         }
     }
 }

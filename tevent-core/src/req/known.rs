@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 use super::profile::{self, Recording};
 use super::{Inner, ReqRef, ReqState};
 use crate::call_flow;
-use crate::children::{AnyReq, ChildRef, Children, HomeLink};
+use crate::children::{AnyReq, ChildRef, HomeLink};
 use crate::context::ContextRef;
 use crate::fifo::Ticket;
 use crate::list::Key;
@@ -19,8 +19,8 @@ pub(crate) trait Known {
     fn location(&self) -> Location;
     fn state(&self) -> ReqState;
     fn home(&self) -> &HomeLink;
-    /// The addresses of what it keeps its children in.
-    fn homes(&self) -> [Option<usize>; 2];
+    /// The address of what it keeps its children in.
+    fn children_at(&self) -> Option<usize>;
     /// Its end time.
     fn end_time(&self) -> Option<TimerRef>;
     /// Calls its callback, which was posted.
@@ -60,9 +60,8 @@ impl<S: 'static> Known for Inner<S> {
         &self.home
     }
 
-    fn homes(&self) -> [Option<usize>; 2] {
-        let mut homes = self.children().map(|home| Rc::as_ptr(home).addr());
-        [homes.next(), homes.next()]
+    fn children_at(&self) -> Option<usize> {
+        self.children.get().map(|children| Rc::as_ptr(children).addr())
     }
 
     fn end_time(&self) -> Option<TimerRef> {
@@ -86,7 +85,7 @@ impl<S: 'static> Known for Inner<S> {
     }
 
     fn sub_requests(&self) -> Vec<Rc<dyn Known>> {
-        self.children().flat_map(|home| home.requests()).collect()
+        self.children.get().map(|children| children.requests()).unwrap_or_default()
     }
 
     fn recording(&self) -> Option<Rc<Recording>> {
@@ -114,12 +113,6 @@ impl<S: 'static> Known for Inner<S> {
 }
 
 impl<S: 'static> Inner<S> {
-    /// What it keeps its children in: those of the state, and those of the request.
-    pub(super) fn children(&self) -> impl Iterator<Item = &Rc<Children>> {
-        let of_request = self.had_rare().and_then(|rare| rare.of_request.get());
-        self.of_state.get().into_iter().chain(of_request)
-    }
-
     /// Its callback is not posted any more.
     pub(super) fn unpost(&self) {
         if let Some(key) = self.posted.take() {

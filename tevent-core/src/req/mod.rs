@@ -22,6 +22,7 @@ use crate::children::{AnyReq, ChildRef, Children, HomeLink};
 use crate::context::ContextRef;
 use crate::fifo::Ticket;
 use crate::location::Location;
+use crate::sys::in_place;
 use callback::Shared;
 use cell::StateCell;
 use known::Acquaintance;
@@ -104,8 +105,8 @@ struct Inner<S: 'static> {
     ev: Cell<Option<Acquaintance>>,
     /// Its place among the immediates of that context, while its callback is posted.
     posted: Cell<Option<Ticket>>,
-    /// What goes with the state, at `received`: events and sub-requests.
-    of_state: OnceCell<Rc<Children>>,
+    /// Made with the first that it keeps.
+    children: OnceCell<Rc<Children>>,
     callback: Cell<Option<Shared<S>>>,
     rare: OnceCell<Box<Rare<S>>>,
     state: StateCell<S>,
@@ -129,8 +130,9 @@ impl<S: 'static> Req<S> {
     #[doc(alias = "__tevent_req_create")]
     #[track_caller]
     pub fn create(state: S) -> Self {
-        let req = Req(ReqRef(Rc::new(Inner {
-            created: Location::caller(),
+        let created = Location::caller();
+        let req = Req(ReqRef(in_place::rc(|| Inner {
+            created,
             home: HomeLink::new(),
             stands: Cell::new(ReqState::InProgress),
             code: Cell::new(0),
@@ -141,7 +143,7 @@ impl<S: 'static> Req<S> {
             cleaned: Cell::new(ReqState::Init),
             ev: Cell::new(None),
             posted: Cell::new(None),
-            of_state: OnceCell::new(),
+            children: OnceCell::new(),
             callback: Cell::new(None),
             rare: OnceCell::new(),
             state: StateCell::new(state),

@@ -1,13 +1,12 @@
 //! What most requests never have, in a box of its own, so that the others are small.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::error::Cause;
 use super::named::Named;
 use super::profile::Recording;
 use super::{Inner, ReqState};
-use crate::children::Children;
 use crate::context::ContextRef;
 use crate::timer::Timer;
 
@@ -21,8 +20,6 @@ pub(super) struct Rare<S: 'static> {
     /// Set by `defer_callback`.
     pub(super) defer_to: Cell<Option<ContextRef>>,
     pub(super) end_time: Cell<Option<Timer>>,
-    /// What goes with the request: what it was told to keep, such as queue entries.
-    pub(super) of_request: OnceCell<Rc<Children>>,
     /// What a failure comes from.
     pub(super) cause: RefCell<Option<Cause>>,
     pub(super) recording: RefCell<Option<Rc<Recording>>>,
@@ -38,7 +35,6 @@ impl<S: 'static> Default for Rare<S> {
             print: RefCell::new(None),
             defer_to: Cell::new(None),
             end_time: Cell::new(None),
-            of_request: OnceCell::new(),
             cause: RefCell::new(None),
             recording: RefCell::new(None),
             depth: Cell::new(0),

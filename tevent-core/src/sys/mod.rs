@@ -1,11 +1,13 @@
 //! The only unsafe code: system calls that no dependency offers in a safe form, a value for one
-//! thread, a place in one word, a handler inside its event, a closure that needs no box.
+//! thread, a place in one word, a handler inside its event, a closure and an owner that need no box, an `Rc` made in its place.
 
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
+pub(crate) mod in_place;
+pub(crate) mod kept;
 pub(crate) mod own_thread;
 pub(crate) mod parcel;
 pub(crate) mod place;

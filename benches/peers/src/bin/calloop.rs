@@ -38,6 +38,7 @@ const WORKLOADS: &[Workload] = &[
     lacks("memory-timers", "not measured"),
     lacks("memory-requests", "no requests"),
     lacks("memory-immediates", "not measured"),
+    lacks("latency", "not measured"),
 ];
 
 /// What handlers are given: the count, and where they stop.

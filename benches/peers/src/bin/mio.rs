@@ -36,6 +36,7 @@ const WORKLOADS: &[Workload] = &[
     lacks("memory-timers", "no timers"),
     lacks("memory-requests", "no requests"),
     lacks("memory-immediates", "no immediates"),
+    lacks("latency", "no timers"),
 ];
 
 fn poll() -> (Poll, Events) {

@@ -45,6 +45,7 @@ const WORKLOADS: &[Workload] = &[
     lacks("memory-timers", "not measured"),
     lacks("memory-requests", "not measured"),
     lacks("memory-immediates", "no immediates"),
+    lacks("latency", "not measured"),
 ];
 
 fn runtime() -> (Runtime, LocalSet) {

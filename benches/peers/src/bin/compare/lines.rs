@@ -85,6 +85,13 @@ pub(crate) const LINES: &[Line] = &[
     bytes("memory: immediate, 100,000", "memory-immediates", "100000", 96.0),
 ];
 
+/// The lines of the table of latencies.
+pub(crate) const LATENCIES: &[Line] = &[
+    line("nothing else", "latency", "0/0"),
+    line("10,000 idle fds", "latency", "10000/0"),
+    line("10,000 idle fds, 100,000 timers pending", "latency", "10000/100000"),
+];
+
 /// The sizes of the scaling plots: pending timers, and fds in the ring with 10 active.
 pub(crate) const TIMER_SIZES: &[&str] = &["0", "10", "100", "1000", "10000", "100000"];
 pub(crate) const RING_SIZES: &[&str] = &["10/10", "10/100", "10/1000", "10/3000", "10/9000"];

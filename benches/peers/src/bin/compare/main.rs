@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use rustix::thread::sched_getaffinity;
 use tevent_peers::{Random, pin_to};
 
-use lines::{LINES, Line, RING_SIZES, TIMER_SIZES};
+use lines::{LATENCIES, LINES, Line, RING_SIZES, TIMER_SIZES};
 use samples::{Cell, Samples, Told, cells_of, is_workload, run};
 
 const OURS: &str = "ours";
@@ -103,7 +103,8 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
     let cores = pin()?;
     let program = std::env::current_exe()?;
     let programs = program.parent().ok_or("this program lies nowhere")?;
-    let mut cells = cells_of(LINES.iter().filter(|line| options.wants(line)), &options.peers);
+    let mut cells =
+        cells_of(LINES.iter().chain(LATENCIES).filter(|line| options.wants(line)), &options.peers);
     if options.plot.is_some() {
         for peer in &options.peers {
             cells.extend(TIMER_SIZES.iter().map(|size| (*peer, "timer-cycle", *size)));
@@ -123,8 +124,15 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
     cells.retain(|cell| samples.lacks(cell).is_none());
     rounds(options, programs, cells, &mut samples)?;
 
-    let lines: Vec<_> = LINES.iter().filter(|line| options.wants(line)).collect();
-    let text = table::table(&lines, &options.peers, &samples, options.rounds, &cores);
+    let wanted = |lines: &'static [Line]| lines.iter().filter(|line| options.wants(line)).collect::<Vec<_>>();
+    let (lines, latencies) = (wanted(LINES), wanted(LATENCIES));
+    let mut text = String::new();
+    if !lines.is_empty() {
+        text += &table::table(&lines, &options.peers, &samples, options.rounds, &cores);
+    }
+    if !latencies.is_empty() {
+        text += &table::latencies(&latencies, &options.peers, &samples, options.rounds);
+    }
     print!("{text}");
     if let Some(path) = &options.table {
         std::fs::write(path, &text)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::lines::{LINES, Line};
+use crate::lines::{LATENCIES, LINES, Line};
 
 /// Where the programs put what is not measured, if there is such a core.
 pub(crate) static OTHER_CORE: OnceLock<usize> = OnceLock::new();
@@ -18,8 +18,17 @@ pub(crate) type Cell = (&'static str, &'static str, &'static str);
 /// What one run told.
 #[derive(Clone, Debug)]
 pub(crate) enum Told {
-    Number { each: f64, wakeups: Option<f64> },
+    Number { each: f64, more: More },
     Lacks(String),
+}
+
+/// What some runs tell beside that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct More {
+    /// Writes that woke the loop, for each.
+    pub(crate) wakeups: Option<f64>,
+    /// The 99th percentile.
+    pub(crate) p99: Option<f64>,
 }
 
 #[derive(Default)]
@@ -49,12 +58,12 @@ impl Samples {
         median(self.numbers(cell))
     }
 
-    pub(crate) fn median_wakeups(&self, cell: &Cell) -> Option<f64> {
+    /// The median of one of those.
+    pub(crate) fn median_of(&self, cell: &Cell, one: fn(&More) -> Option<f64>) -> Option<f64> {
         let told = self.0.get(cell).into_iter().flatten();
-        median(
-            told.filter_map(|told| if let Told::Number { wakeups, .. } = told { *wakeups } else { None })
-                .collect(),
-        )
+        let ones =
+            told.filter_map(|told| if let Told::Number { more, .. } = told { one(more) } else { None });
+        median(ones.collect())
     }
 
     /// How many times as fast the first is as the second: the median of the ratios within each round.
@@ -98,7 +107,7 @@ pub(crate) fn cells_of<'a>(lines: impl Iterator<Item = &'a Line>, peers: &[&'sta
 
 /// Whether anything is called so.
 pub(crate) fn is_workload(name: &str) -> bool {
-    LINES.iter().any(|line| line.workload == name || line.ours == Some(name))
+    LINES.iter().chain(LATENCIES).any(|line| line.workload == name || line.ours == Some(name))
 }
 
 /// Runs a program once.
@@ -123,6 +132,13 @@ pub(crate) fn run(programs: &Path, cell: &Cell, milliseconds: &str) -> Result<To
         return Ok(Told::Lacks(reason.to_owned()));
     }
     let each = first.parse().map_err(|_| format!("peer-{peer} {workload} {size} printed `{first}`"))?;
-    let wakeups = lines.find_map(|line| line.strip_prefix("wakeups ")?.parse().ok());
-    Ok(Told::Number { each, wakeups })
+    let mut more = More { wakeups: None, p99: None };
+    for line in lines {
+        match line.split_once(' ') {
+            Some(("wakeups", number)) => more.wakeups = number.parse().ok(),
+            Some(("p99", number)) => more.p99 = number.parse().ok(),
+            _ => {}
+        }
+    }
+    Ok(Told::Number { each, more })
 }

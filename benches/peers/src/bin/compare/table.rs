@@ -35,6 +35,35 @@ pub(crate) fn table(
     text
 }
 
+/// The table of latencies: the median, and the 99th percentile.
+pub(crate) fn latencies(lines: &[&Line], peers: &[&'static str], samples: &Samples, rounds: usize) -> String {
+    let mut text = format!(
+        "\nFrom a byte written on the other core to the handler called: p50 / p99 in microseconds, medians of {rounds} rounds.\n\n"
+    );
+    _ = writeln!(text, "| beside | {} | p50, x libtevent |", peers.join(" | "));
+    _ = writeln!(text, "|---|{}---|", "---|".repeat(peers.len()));
+    for line in lines {
+        let cell = |peer: &&'static str| {
+            let run = run_of(line, peer);
+            if let Some(reason) = samples.lacks(&run) {
+                return reason.to_owned();
+            }
+            let p99 = samples.median_of(&run, |more| more.p99);
+            let both = samples.median(&run).zip(p99);
+            both.map_or("–".to_owned(), |(p50, p99)| format!("{:.1} / {:.1}", p50 / 1000.0, p99 / 1000.0))
+        };
+        let cells: Vec<_> = peers.iter().map(cell).collect();
+        _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            line.title,
+            cells.join(" | "),
+            ratio(line, TEVENT, None, samples)
+        );
+    }
+    text
+}
+
 fn run_of(line: &Line, peer: &'static str) -> Cell {
     let (workload, size) = line.cell(peer);
     (peer, workload, size)
@@ -50,7 +79,7 @@ fn cell(line: &Line, peer: &'static str, samples: &Samples) -> String {
         Unit::Bytes => format!("{median:.0} B"),
         Unit::Nanoseconds => significant(median),
     };
-    if let Some(wakeups) = samples.median_wakeups(&run) {
+    if let Some(wakeups) = samples.median_of(&run, |more| more.wakeups) {
         _ = write!(text, ", {wakeups:.4} wake-ups");
     }
     if peer == OURS && line.most.is_some_and(|most| median.round() > most) {

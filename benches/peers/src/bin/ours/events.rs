@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use tevent::{Context, FdFlags, Immediate, Timer, When};
-use tevent_peers::{LATEST, Random, Setup, Work, hop_on, make_hops, make_pair};
+use tevent_peers::{
+    Arrivals, LATEST, Random, Setup, Work, hop_on, make_hops, make_idle, make_pair, tell_latencies,
+};
 
 use crate::{Count, batching, context, turn_until};
 
@@ -165,6 +167,27 @@ pub(crate) fn fd_cycle_borrowed(_: Setup) -> Work {
             turn_until(&ctx, &count, i + 1);
             drop(fde);
         }
+        n
+    })
+}
+
+/// Beside so many idle fds and pending timers.
+pub(crate) fn latency(Setup { size, of, .. }: Setup) -> Work {
+    let (ctx, count, mut random) = (context(), Count::default(), Random::default());
+    let pending: Vec<_> = (0..of).map(|_| add_timer(&ctx, random.pending(), &count)).collect();
+    let idle = make_idle(size);
+    for file in &idle {
+        let count = count.clone();
+        let added = ctx.add_fd(file, FdFlags::READ, move |_ev, _fde, _flags| count.up());
+        ctx.keep(added.expect("it can be watched"));
+    }
+    let arrivals = Arrivals::new();
+    let mine = Rc::clone(&arrivals);
+    let added = ctx.add_fd(Rc::clone(&arrivals), FdFlags::READ, move |_ev, _fde, _flags| mine.called());
+    ctx.keep(added.expect("a pipe can be watched"));
+    Box::new(move |n| {
+        let _ = (&pending, &idle);
+        tell_latencies(arrivals.measure(n, || ctx.loop_once().expect("the loop turns")));
         n
     })
 }

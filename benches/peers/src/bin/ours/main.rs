@@ -38,6 +38,7 @@ const WORKLOADS: &[Workload] = &[
     runs("memory-timers", memory::timers),
     runs("memory-requests", memory::requests),
     runs("memory-immediates", memory::immediates),
+    runs("latency", events::latency),
 ];
 
 /// What handlers raise.
