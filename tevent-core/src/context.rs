@@ -165,7 +165,6 @@ impl Drop for Context {
         let mut panics = Panics::default();
         self.detach_all(None, &mut panics);
         panics.catch(|| inner.kept.close(Until::Freed));
-        inner.trace.forget_all(&mut panics);
         panics.resume();
     }
 }

@@ -37,12 +37,6 @@ pub(crate) struct Debug {
     threshold: Cell<DebugLevel>,
 }
 
-impl Debug {
-    pub(super) fn take_sink(&self) -> Option<Rc<Sink>> {
-        self.sink.take()
-    }
-}
-
 impl ContextRef {
     /// Sets where messages go, and the threshold to [`DebugLevel::Warning`]. The sink is called inside whatever it is told of,
     /// and may do anything. It stays over [`re_initialise`](Self::re_initialise).

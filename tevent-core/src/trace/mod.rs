@@ -17,9 +17,7 @@ use std::rc::Rc;
 use crate::context::ContextRef;
 use crate::fd::FdRef;
 use crate::immediate::ImmediateRef;
-use crate::panics::Panics;
 use crate::signal::SignalRef;
-use crate::stack::bounded_drop;
 use crate::timer::TimerRef;
 
 pub use debug::DebugLevel;
@@ -180,19 +178,6 @@ impl Trace {
 
     fn hook<'a, F: ?Sized>(&'a self, place: &'a Place<F>) -> Hook<'a, F> {
         Hook { place, listeners: &self.listeners }
-    }
-
-    /// The context has gone: nobody is told of anything any more, and what the callbacks hold goes.
-    pub(crate) fn forget_all(&self, panics: &mut Panics) {
-        self.listeners.set(0);
-        panics.catch(|| bounded_drop(self.points.take()));
-        panics.catch(|| bounded_drop(self.fds.take()));
-        panics.catch(|| bounded_drop(self.signals.take()));
-        panics.catch(|| bounded_drop(self.timers.take()));
-        panics.catch(|| bounded_drop(self.immediates.take()));
-        panics.catch(|| bounded_drop(self.queue_entries.take()));
-        panics.catch(|| bounded_drop(self.debug.take_sink()));
-        panics.catch(|| bounded_drop(self.watchdog.take_report()));
     }
 
     /// Whether anybody listens to anything.

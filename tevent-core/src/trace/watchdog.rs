@@ -51,12 +51,6 @@ pub(crate) struct Watchdog {
     told: Cell<bool>,
 }
 
-impl Watchdog {
-    pub(super) fn take_report(&self) -> Option<Rc<Report>> {
-        self.report.take().map(|(_limit, report)| report)
-    }
-}
-
 impl ContextRef {
     /// Reports each handler that ran longer than `limit`, when it has returned, and when fds starve: the loop did not look at
     /// them for longer than that, though it ran all the time. Replaces an earlier watchdog.
