@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The same workloads on tevent, the C library and their peers, measured in turn: see docs/performance.md. About ten minutes; not a
-# part of CI, which runs the Rust half with tiny numbers. ROUNDS=, ONLY=workload,workload and PEERS=ours,tevent choose less.
+# The same workloads on tevent, the C library and their peers, measured in turn: see docs/performance.md. A quarter of an hour; not a
+# part of CI, which runs the Rust half with tiny numbers. ROUNDS=, ONLY=workload,workload and PEERS=ours,tevent choose less, BUILD_ONLY=1 only builds.
 . "$(dirname "$0")/lib.sh"
 
 need cc gcc
@@ -34,6 +34,10 @@ c_program libevent "libevent latency harness" "-levent_core -levent_pthreads"
 c_program libev "libev handover latency harness" "-lev"
 c_program libuv "libuv handover latency harness" "-luv"
 
+if [ -n "${BUILD_ONLY:-}" ]; then
+    exit 0
+fi
+
 options=(--rounds "${ROUNDS:-9}" --table "$built/table.md" --samples "$built/samples.csv")
 [ -z "${PEERS:-}" ] || options+=(--peers "$PEERS")
 if [ -n "${ONLY:-}" ]; then
@@ -52,7 +56,7 @@ report=$built/report.md
     grep -A 1 -E '^name = "(calloop|mio|tokio)"$' Cargo.lock | sed -n 's/^name = "\(.*\)"$/\1/p; s/^version = "\(.*\)"$/\1/p' |
         paste -sd ' ' | sed 's/$/./'
     echo
-} >"$report"
+} >"$built/head.md"
 "$built/compare" "${options[@]}"
-cat "$built/table.md" >>"$report"
+cat "$built/head.md" "$built/table.md" >"$report"
 say "written: $report, $built/samples.csv"

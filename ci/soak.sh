@@ -14,6 +14,6 @@ cargo build --profile peers --locked --package tevent-peers --bin soak
 built=${CARGO_TARGET_DIR:-target}/peers
 say "everything at once, $minutes minutes"
 status=0
-"$built/soak" --seconds $((60 * minutes)) --csv "$built/soak.csv" --plot docs/soak.svg || status=$?
-say "written: $built/soak.csv, docs/soak.svg"
+"$built/soak" --seconds $((60 * minutes)) --csv "$built/soak.csv" --plot "$built/soak.svg" || status=$?
+say "written: $built/soak.csv, $built/soak.svg"
 exit "$status"

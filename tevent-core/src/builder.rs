@@ -78,6 +78,8 @@ impl Builder {
     /// was freed or changed since the fetch is not dispatched. What differs from 1: an fd may have been drained by
     /// another handler since it was fetched (so use non-blocking fds), and ready fds may come in another order.
     ///
+    /// Where many fds are ready at a time it saves nearly all of the waits: with 64 of them one system call in place of 64.
+    ///
     /// ```
     /// use tevent_core::Context;
     ///

@@ -242,8 +242,11 @@ impl FdRef {
     /// in C: [`flags`](Self::flags) reads `NONE` then. Does nothing on an event whose context is gone. After
     /// a hang-up or error was reported to this event it never fires for WRITE alone (FD-6).
     ///
-    /// Narrowing the flags of a file that the event [keeps open](FdSource) is told to the kernel when the
-    /// loop waits next, in one go with other changes.
+    /// Each change is a system call, but for a file that somebody else [shares](FdSource) too: what narrows the flags of that is told
+    /// to the kernel when the loop waits next, and where something asks for the same again by then it is not told at all.
+    ///
+    /// # Complexity
+    /// O(1), where the event is alone on its number.
     ///
     /// C equivalent: `tevent_fd_set_flags`. Spec: FD-7.
     ///

@@ -190,6 +190,12 @@ impl ThreadedContext {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// There is no bound on how many may wait; each takes 40 bytes until it has run. One that captures up to three words (24 bytes) is
+    /// not allocated for, a larger one is put into a box. Only the first since the loop last looked wakes it.
+    ///
+    /// # Complexity
+    /// O(1): one lock, which is held for a move.
+    ///
     /// # Errors
     /// When the context is gone; the error hands the closure back.
     #[doc(alias = "tevent_threaded_schedule_immediate")]

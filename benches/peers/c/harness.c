@@ -260,6 +260,11 @@ int harness_main(int argc, char **argv, const struct workload *workloads) {
     }
     long of, none;
     long size = parse(argv[0], argc > 2 ? argv[2] : known[k].size, workloads, &of);
+    bool repeats = known[k].measure == REPEAT && !known[k].in_sizes;
+    bool sound = repeats ? of == 0 || (size > 0 && size <= of) : size > 0 || known[k].measure == LATENCY;
+    if (!sound) {
+        usage(argv[0], workloads);
+    }
     const char *milliseconds = argc > 3 ? argv[3] : "100";
     uint64_t enough = (uint64_t)parse(argv[0], milliseconds, workloads, &none) * 1000000;
     struct rlimit files;

@@ -4,6 +4,7 @@
 mod known;
 mod latency;
 mod measure;
+mod options;
 mod work;
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 pub use known::{KNOWN, Known, Measure};
 pub use latency::{Arrivals, make_idle};
 pub use measure::{measure, resident, tell_latencies, tell_wakeups};
+pub use options::with_options;
 pub use work::{
     Hop, LATEST, Random, echo, hop_on, make_hops, make_pair, pin_to, pin_to_other_core, start_other,
     try_hop_on,
@@ -95,6 +97,15 @@ impl<'a> Asked<'a> {
         let (size, of) = size.split_once('/').unwrap_or((size, "0"));
         let milliseconds = rest.get(1).map_or(Some(100), |text| text.parse().ok())?;
         let (size, of) = (size.parse().ok()?, of.parse().ok()?);
+        let is_sound = match known.measure {
+            // So many of so many.
+            Measure::Repeat => of == 0 || (1..=of).contains(&size),
+            Measure::Latency => true,
+            Measure::Groups | Measure::Once | Measure::Bytes | Measure::Server => size > 0,
+        };
+        if !is_sound {
+            return None;
+        }
         (rest.len() < 3).then_some(Asked { workload, known, size, of, milliseconds })
     }
 }

@@ -1,7 +1,9 @@
 //! The load on an echo server: `echo-load PORT CLIENTS MILLISECONDS`. Each client has one request of 64 bytes under way.
 
+use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -10,10 +12,22 @@ use tevent_peers::pin_to_other_core;
 
 const REQUEST: [u8; 64] = [b'x'; 64];
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u64>());
-    let mut next = || numbers.next().ok_or("usage: echo-load PORT CLIENTS MILLISECONDS");
-    let (port, clients, milliseconds) = (next()??, next()??, next()??);
+fn main() -> ExitCode {
+    let numbers: Result<Vec<u64>, _> = std::env::args().skip(1).map(|text| text.parse()).collect();
+    let Ok([port, clients, milliseconds]) = numbers.as_deref() else {
+        eprintln!("usage: echo-load PORT CLIENTS MILLISECONDS");
+        return ExitCode::from(2);
+    };
+    match load(*port, *clients, *milliseconds) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("echo-load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load(port: u64, clients: u64, milliseconds: u64) -> Result<(), Box<dyn Error>> {
     pin_to_other_core();
 
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;

@@ -6,11 +6,12 @@ mod samples;
 mod table;
 
 use std::error::Error;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rustix::thread::sched_getaffinity;
-use tevent_peers::{Random, pin_to};
+use tevent_peers::{KNOWN, Random, pin_to, with_options};
 
 use lines::{LATENCIES, LINES, Line, RING_SIZES, TIMER_SIZES};
 use samples::{Cell, Samples, Told, cells_of, is_workload, run};
@@ -43,33 +44,17 @@ struct Options {
 }
 
 impl Options {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Options {
-            rounds: 9,
-            milliseconds: "100".to_owned(),
-            only: Vec::new(),
-            peers: PEERS.to_vec(),
-            table: None,
-            samples: None,
-            plot: None,
-        };
-        while let Some(option) = arguments.next() {
-            let value = arguments.next().ok_or_else(|| format!("{option} wants a value"))?;
-            match option.as_str() {
-                "--rounds" => options.rounds = value.parse().map_err(|_| format!("{value} is no number"))?,
-                "--milliseconds" => options.milliseconds = value,
-                "--only" => options.only = value.split(',').map(str::to_owned).collect(),
-                "--peers" => options.peers = value.split(',').map(peer).collect::<Result<_, _>>()?,
-                "--table" => options.table = Some(value.into()),
-                "--samples" => options.samples = Some(value.into()),
-                "--plot" => options.plot = Some(value.into()),
-                _ => return Err(format!("there is no option {option}")),
-            }
+    fn take(&mut self, option: &str, value: String) -> Result<(), String> {
+        match option {
+            "--rounds" => self.rounds = number(&value)?,
+            "--milliseconds" => self.milliseconds = number(&value)?.to_string(),
+            "--only" => self.only = value.split(',').map(workload).collect::<Result<_, _>>()?,
+            "--peers" => self.peers = value.split(',').map(peer).collect::<Result<_, _>>()?,
+            "--table" => self.table = Some(writable(value)?),
+            "--samples" => self.samples = Some(writable(value)?),
+            _plot => self.plot = Some(writable(value)?),
         }
-        match options.only.iter().find(|name| !is_workload(name)) {
-            Some(name) => Err(format!("there is no workload {name}")),
-            None => Ok(options),
-        }
+        Ok(())
     }
 
     fn wants(&self, line: &Line) -> bool {
@@ -82,21 +67,35 @@ fn peer(name: &str) -> Result<&'static str, String> {
     PEERS.iter().find(|peer| **peer == name).copied().ok_or_else(|| format!("there is no peer {name}"))
 }
 
-fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}\n\n{HELP}");
-            return ExitCode::from(2);
-        }
-    };
-    match compare(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("compare: {error}");
-            ExitCode::FAILURE
-        }
+fn workload(name: &str) -> Result<String, String> {
+    let names = || KNOWN.iter().map(|known| known.name).collect::<Vec<_>>().join(" ");
+    let found = is_workload(name).then(|| name.to_owned());
+    found.ok_or_else(|| format!("there is no workload {name}, only {}", names()))
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text} is no number above 0"))
+}
+
+/// Found out before anything is measured.
+fn writable(path: String) -> Result<PathBuf, String> {
+    match File::options().create(true).append(true).open(&path) {
+        Ok(_file) => Ok(path.into()),
+        Err(error) => Err(format!("cannot write {path}: {error}")),
     }
+}
+
+fn main() -> ExitCode {
+    let options = Options {
+        rounds: 9,
+        milliseconds: "100".to_owned(),
+        only: Vec::new(),
+        peers: PEERS.to_vec(),
+        table: None,
+        samples: None,
+        plot: None,
+    };
+    with_options(HELP, options, Options::take, compare)
 }
 
 fn compare(options: &Options) -> Result<(), Box<dyn Error>> {

@@ -116,7 +116,7 @@ fn significant(number: f64) -> String {
 
 /// Who is ahead of us where; the plain loop is a limit and no peer.
 fn ahead(text: &mut String, lines: &[&Line], peers: &[&'static str], samples: &Samples) {
-    text.push_str("\nAhead of us, and the ratio of our speed to theirs:\n\n");
+    let before = text.len();
     for line in lines {
         let ratio = |peer: &&'static str| {
             let ratio = samples.ratio(&run_of(line, OURS), &run_of(line, peer))?;
@@ -127,4 +127,10 @@ fn ahead(text: &mut String, lines: &[&Line], peers: &[&'static str], samples: &S
             _ = writeln!(text, "- {}: {}", line.title, ahead.join(", "));
         }
     }
+    let title = if text.len() > before {
+        "\nAhead of us, and the ratio of our speed to theirs:\n\n"
+    } else {
+        "\nNobody is ahead of us.\n"
+    };
+    text.insert_str(before, title);
 }

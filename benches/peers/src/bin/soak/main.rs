@@ -22,6 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::WaitOptions;
+use tevent_peers::with_options;
 
 use samples::{Sample, open_files, to_csv};
 use world::{Did, Gauge, Shared};
@@ -44,39 +45,26 @@ struct Options {
 }
 
 impl Options {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Options { seconds: 600, csv: None, plot: None };
-        while let Some(option) = arguments.next() {
-            let value = arguments.next().ok_or_else(|| format!("{option} wants a value"))?;
-            match option.as_str() {
-                "--seconds" => match value.parse() {
-                    Ok(seconds) if seconds > 0 => options.seconds = seconds,
-                    _ => return Err(format!("{value} is no number of seconds")),
-                },
-                "--csv" => options.csv = Some(value.into()),
-                "--plot" => options.plot = Some(value.into()),
-                _ => return Err(format!("there is no option {option}")),
-            }
+    fn take(&mut self, option: &str, value: String) -> Result<(), String> {
+        match option {
+            "--seconds" => match value.parse() {
+                Ok(seconds) if seconds > 0 => self.seconds = seconds,
+                _ => return Err(format!("{value} is no number of seconds")),
+            },
+            "--csv" => self.csv = Some(value.into()),
+            _plot => self.plot = Some(value.into()),
         }
-        Ok(options)
+        Ok(())
     }
 }
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}\n\n{HELP}");
-            return ExitCode::from(2);
-        }
-    };
-    match soak(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("soak: FAILED: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let options = Options { seconds: 600, csv: None, plot: None };
+    with_options(HELP, options, Options::take, |options| {
+        soak(options).map_err(|error| format!("soak: FAILED: {error}"))?;
+        println!("soak: passed");
+        Ok(())
+    })
 }
 
 fn soak(options: &Options) -> Result<(), Box<dyn Error>> {

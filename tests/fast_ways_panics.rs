@@ -1,4 +1,4 @@
-//! Panics at bad moments.
+//! Panics of callbacks, states and closures at bad moments, where the fast ways do without a catch.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
