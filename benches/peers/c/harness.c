@@ -261,7 +261,8 @@ int harness_main(int argc, char **argv, const struct workload *workloads) {
     long of, none;
     long size = parse(argv[0], argc > 2 ? argv[2] : known[k].size, workloads, &of);
     bool repeats = known[k].measure == REPEAT && !known[k].in_sizes;
-    bool sound = repeats ? of == 0 || (size > 0 && size <= of) : size > 0 || known[k].measure == LATENCY;
+    bool of_many = strchr(known[k].size, '/') != NULL;
+    bool sound = repeats ? (of_many ? size > 0 && size <= of : of == 0) : size > 0 || known[k].measure == LATENCY;
     if (!sound) {
         usage(argv[0], workloads);
     }

@@ -99,7 +99,8 @@ impl<'a> Asked<'a> {
         let (size, of) = (size.parse().ok()?, of.parse().ok()?);
         let is_sound = match known.measure {
             // So many of so many.
-            Measure::Repeat => of == 0 || (1..=of).contains(&size),
+            Measure::Repeat if known.size.contains('/') => (1..=of).contains(&size),
+            Measure::Repeat => of == 0,
             Measure::Latency => true,
             Measure::Groups | Measure::Once | Measure::Bytes | Measure::Server => size > 0,
         };
