@@ -480,3 +480,18 @@ fn bytes_of_each_object() {
     let slip = || drop(ctx.add_fd(2_000_000_000, FdFlags::READ, |_, _, _| {}));
     assert!(bytes(&slip) < 1000, "a number that no process has costs {} bytes", bytes(&slip));
 }
+
+/// One that is to say "never" must not make all others far from where the heap counts.
+#[test]
+fn timers_beside_one_that_is_a_century_away_are_updated_without_allocations() {
+    let ctx = tevent::Context::new().unwrap();
+    let _never = ctx.add_timer(Duration::from_secs(u32::MAX.into()), |_, _, _| {});
+    let timers: Vec<_> = (0..100).map(|_| ctx.add_timer(Duration::from_secs(60), |_, _, _| {})).collect();
+    let mut later = 60;
+    assert_none("an update", || {
+        later += 1;
+        for te in &timers {
+            assert!(te.update(Duration::from_secs(later)));
+        }
+    });
+}

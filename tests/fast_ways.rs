@@ -1,11 +1,10 @@
 //! Cases in which what makes the loop fast once told another story than the plain way: stale places, far deadlines, kept contexts.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tevent::{Context, EventTracePoint, Immediate, Queue, Req, Timer, When};
+use tevent::{Context, EventTracePoint, Immediate, Queue, Req, When};
 
 /// 10^9 seconds before the first deadline is where the heap counted from.
 #[test]
@@ -69,47 +68,6 @@ fn a_post_that_a_new_beginning_has_dropped_takes_nobody_out_of_the_new_list() {
     drop(posted);
     ctx.loop_wait().expect("no failure");
     assert_eq!(ran.get(), 400);
-}
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-#[allow(unsafe_code, reason = "it counts, and passes on")]
-// SAFETY: it is the system's.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as was promised to us.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as was promised to us.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-/// A first timer that is to say "never" must not make all others far from where the heap counts.
-#[test]
-fn a_first_timer_a_century_away_does_not_make_the_updates_of_others_allocate() {
-    let ctx = Context::new().expect("a context");
-    let _never = ctx.add_timer(Duration::from_secs(u32::MAX.into()), |_ev, _te, _now| {});
-    let mut idle: Vec<Timer> =
-        (0..1000).map(|_| ctx.add_timer(Duration::from_secs(60), |_ev, _te, _now| {})).collect();
-    let before = ALLOCATIONS.get();
-    for round in 0..10 {
-        for te in &idle {
-            assert!(te.update(Duration::from_secs(60 + round)));
-        }
-        idle.reverse();
-    }
-    assert_eq!(ALLOCATIONS.get() - before, 0);
 }
 
 /// TRACE-2: exactly one DETACH for each ATTACH, also of an entry that outlives its context.
