@@ -18,7 +18,8 @@ use crate::trace::{EventTracePoint, Traced};
 /// An event whose handler runs in a coming turn of the loop, before any timer or fd. Owns: dropping it
 /// cancels it.
 ///
-/// Made once, scheduled again and again; [`schedule`](ImmediateRef::schedule) allocates nothing. All its
+/// Made once, scheduled again and again: making it allocates once, [`schedule`](ImmediateRef::schedule) not once the context's list has
+/// grown, [`schedule_with`](ImmediateRef::schedule_with) each time, for what is decided only as it is scheduled. All its
 /// methods are those of [`ImmediateRef`], to which it derefs; `im.clone()` gives such a Ref.
 ///
 /// An `Immediate` that is kept inside its own handler can never be dropped and leaks; let the context or a

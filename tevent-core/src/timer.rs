@@ -77,6 +77,9 @@ impl When {
 /// Once it has fired it is spent: its handler is dropped, and it leaves the home that keeps it. Its own
 /// handler can keep it going with [`update`](TimerRef::update).
 ///
+/// Making one allocates once, moving, firing and dropping it do not. Dropping is O(log n) in the number of pending timers, and next to
+/// nothing for the one with the latest deadline; the context keeps the room for as many as were ever pending at a time.
+///
 /// C equivalent: `struct tevent_timer`. Spec: TIMER-1 to TIMER-8.
 #[doc(alias = "tevent_timer")]
 #[must_use = "dropping a Timer cancels it; `ctx.keep(timer)` lets it run"]
