@@ -253,6 +253,7 @@ impl ContextRef {
     /// assert!(!idle.is_pending());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
     /// # Complexity
     /// O(1), however much is kept; one of the crate's own owners needs no allocation once the list has grown.
     #[doc(alias = "talloc_steal")]
