@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tevent::{Context, EventTracePoint, Immediate, Queue, Req, When};
+use tevent::{Context, EventTracePoint, Immediate, Queue, Req, ReqRef, When};
 
 /// 10^9 seconds before the first deadline is where the heap counted from.
 #[test]
@@ -88,4 +88,20 @@ fn a_queue_entry_that_outlives_its_context_is_detached_once() {
     drop(ctx);
     drop(req);
     assert_eq!(balance.get(), 0);
+}
+
+/// The state goes after the callback.
+#[test]
+fn what_a_callback_owns_finds_the_state_as_it_goes() {
+    struct Looks(ReqRef<u32>, Rc<Cell<Option<u32>>>);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            self.1.set(self.0.with_state(|state| *state));
+        }
+    }
+    let (req, seen) = (Req::create(7), Rc::new(Cell::new(None)));
+    let looks = Looks(req.clone(), Rc::clone(&seen));
+    req.set_callback(move |_req| _ = &looks);
+    drop(req);
+    assert_eq!(seen.get(), Some(7));
 }

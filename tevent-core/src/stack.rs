@@ -104,18 +104,6 @@ pub(crate) fn bounded_drop<T: 'static>(value: T) {
     }
 }
 
-/// A value of the user's that is [dropped](bounded_drop) at the end of a block, also when something before that panics.
-pub(crate) struct DropLast<T: 'static>(pub(crate) Option<T>);
-
-impl<T: 'static> Drop for DropLast<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(value) = self.0.take() {
-            bounded_drop(value);
-        }
-    }
-}
-
 /// While it lives depth is counted from zero again: a nested loop must see the callbacks it waits for.
 pub(crate) struct Scope {
     outer: u32,

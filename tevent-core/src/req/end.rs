@@ -3,7 +3,7 @@
 use super::{Req, ReqError, ReqRef, ReqState};
 use crate::children::Until;
 use crate::panics::Panics;
-use crate::stack::{DropLast, bounded_drop};
+use crate::stack::bounded_drop;
 
 impl<S: 'static> Req<S> {
     /// Takes the result and frees the request: the body of a `_recv` function.
@@ -115,7 +115,7 @@ impl<S: 'static> ReqRef<S> {
         self.0.stands.set(ReqState::Received);
         self.0.code.set(0);
         let _context = self.0.ev.take();
-        let _state = DropLast(self.0.state.take());
+        let _state = DropState(self);
         self.clear_callback();
     }
 
@@ -141,8 +141,12 @@ impl<S: 'static> ReqRef<S> {
             }
         }
         self.close_children_of_state(panics);
+        panics.catch(|| self.drop_state());
+    }
+
+    fn drop_state(&self) {
         if let Some(state) = self.0.state.take() {
-            panics.catch(|| bounded_drop(state));
+            bounded_drop(state);
         }
     }
 
@@ -150,5 +154,15 @@ impl<S: 'static> ReqRef<S> {
         if let Some(children) = self.0.children.get() {
             panics.catch(|| children.close(Until::Received));
         }
+    }
+}
+
+/// After the callback, also when what that owned panics as it goes.
+struct DropState<'a, S: 'static>(&'a ReqRef<S>);
+
+impl<S: 'static> Drop for DropState<'_, S> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.drop_state();
     }
 }
