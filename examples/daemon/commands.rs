@@ -1,290 +1,254 @@
 //! What each command does. None of them waits, and none knows where its request came from.
 
-use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::daemon::Daemon;
-use crate::glob;
-use crate::reply::Reply;
-use crate::resp::{Request, number};
-use crate::store::{DATABASES, Full, Store};
+use globset::{GlobBuilder, GlobMatcher};
 
-/// A reply is no longer than this, and what stands around the keys and values in it.
-const MAX_REPLY: usize = 64 << 20;
+use crate::daemon::Daemon;
+use crate::reply::{Failure, Reply};
+use crate::resp::number;
+use crate::store::DATABASES;
+
+/// The keys and values of a reply are no longer than this.
+const MAX_REPLY: usize = 16 << 20;
 
 /// What a connection is to the commands.
 #[derive(Default)]
 pub(crate) struct Session {
-    pub(crate) id: i64,
-    db: usize,
-    name: Vec<u8>,
+    pub(crate) id: usize,
+    pub(crate) db: usize,
+    pub(crate) name: Vec<u8>,
     /// It has asked to be closed.
     pub(crate) quit: bool,
 }
 
-impl Session {
-    pub(crate) fn new(id: i64) -> Session {
-        Session { id, ..Session::default() }
-    }
-}
-
 /// A request on its way through a command.
 struct Call<'a> {
-    args: &'a Request<'a>,
+    name: &'static str,
+    args: &'a [&'a [u8]],
     session: &'a mut Session,
     daemon: &'a Rc<Daemon>,
 }
-
-/// What a reply says of a request that failed: its kind, such as ERR, and the rest of the line.
-struct Failure(Cow<'static, str>);
 
 type Outcome = Result<Reply, Failure>;
 
 const OK: Outcome = Ok(Reply::Status("OK"));
 
-fn fail<T>(text: impl Into<Cow<'static, str>>) -> Result<T, Failure> {
-    Err(Failure(text.into()))
-}
+/// The name, how long the request is at least and at most, and what it does.
+const TABLE: [(&str, usize, usize, fn(&mut Call<'_>) -> Outcome); 21] = [
+    ("get", 2, 2, |call| Ok(call.get(call.args[1]))),
+    ("set", 3, usize::MAX, set),
+    ("incr", 2, 2, incr),
+    ("ping", 1, 2, |call| {
+        Ok(call.args.get(1).map_or(Reply::Status("PONG"), |text| Reply::Text(text.to_vec())))
+    }),
+    ("mset", 3, usize::MAX, mset),
+    ("mget", 2, usize::MAX, |call| bounded(call.args[1..].iter().map(|key| call.get(key)))),
+    ("del", 2, usize::MAX, |call| call.count(|db, key| call.daemon.store.remove(db, key))),
+    ("exists", 2, usize::MAX, |call| call.count(|db, key| call.daemon.store.get(db, key).is_some())),
+    ("expire", 3, 3, expire),
+    ("ttl", 2, 2, ttl),
+    ("keys", 2, 2, keys),
+    ("dbsize", 1, 1, |call| Ok(int(call.daemon.store.len(call.session.db)))),
+    ("flushall", 1, 2, flushall),
+    ("select", 2, 2, select),
+    ("echo", 2, 2, |call| Ok(Reply::Text(call.args[1].to_vec()))),
+    ("info", 1, usize::MAX, |call| Ok(Reply::Text(call.daemon.info().into()))),
+    ("config", 3, usize::MAX, config),
+    ("command", 1, usize::MAX, command),
+    ("client", 2, usize::MAX, client),
+    ("bgsave", 1, 1, |call| call.daemon.save().map(|()| Reply::Status("Background saving started"))),
+    ("quit", 1, usize::MAX, quit),
+];
 
-impl From<Full> for Failure {
-    fn from(_full: Full) -> Self {
-        Failure("OOM command not allowed when used memory > 'maxmemory'.".into())
+pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>) -> Outcome {
+    let known = TABLE.iter().find(|(name, ..)| args[0].eq_ignore_ascii_case(name.as_bytes()));
+    match known {
+        Some((name, least, most, act)) => {
+            let mut call = Call { name, args, session, daemon };
+            if (*least..=*most).contains(&args.len()) { act(&mut call) } else { call.wrong_number() }
+        }
+        None => {
+            let shown = |arg: &[u8]| String::from_utf8_lossy(&arg[..arg.len().min(128)]).into_owned();
+            let rest: String = args[1..].iter().take(8).map(|arg| format!("'{}' ", shown(arg))).collect();
+            Err(format!("ERR unknown command '{}', with args beginning with: {rest}", shown(args[0])).into())
+        }
     }
 }
 
-/// The name, the arity (the length of the request, negative for at least so many), and what it does.
-const TABLE: [(&str, i64, fn(&mut Call<'_>) -> Outcome); 21] = [
-    ("get", 2, |call| Ok(call.store().get(call.session.db, &call.args[1]).map_or(Reply::Null, Reply::Value))),
-    ("set", -3, set),
-    ("incr", 2, incr),
-    ("ping", -1, ping),
-    ("mset", -3, mset),
-    ("mget", -2, mget),
-    ("del", -2, |call| {
-        Ok(count(call.keys().filter(|key| call.store().remove(call.session.db, key)).count()))
-    }),
-    ("exists", -2, |call| {
-        Ok(count(call.keys().filter(|key| call.store().has(call.session.db, key)).count()))
-    }),
-    ("expire", 3, expire),
-    ("ttl", 2, ttl),
-    ("keys", 2, keys),
-    ("dbsize", 1, |call| Ok(count(call.store().len(call.session.db)))),
-    ("flushall", -1, flushall),
-    ("select", 2, select),
-    ("echo", 2, |call| Ok(Reply::Text(call.args[1].to_vec()))),
-    ("info", -1, |call| Ok(Reply::Text(call.daemon.info().into_bytes()))),
-    ("config", -2, config),
-    ("command", -1, command),
-    ("client", -2, client),
-    ("bgsave", 1, |call| {
-        call.daemon.save().map_or_else(fail, |()| Ok(Reply::Status("Background saving started")))
-    }),
-    ("quit", -1, quit),
-];
+impl Call<'_> {
+    fn get(&self, key: &[u8]) -> Reply {
+        self.daemon.store.get(self.session.db, key).map_or(Reply::Null, Reply::Value)
+    }
 
-pub(crate) fn execute(args: &Request<'_>, session: &mut Session, daemon: &Rc<Daemon>) -> Reply {
-    let known = TABLE.iter().find(|(name, ..)| args[0].eq_ignore_ascii_case(name.as_bytes()));
-    let outcome = match known {
-        Some((name, arity, act)) => {
-            let (length, least) = (args.len(), arity.unsigned_abs() as usize);
-            let fits = if *arity < 0 { length >= least } else { length == least };
-            if fits { act(&mut Call { args, session, daemon }) } else { wrong_number(name) }
-        }
-        None => {
-            let given: Vec<_> =
-                args.from(0).take(8).map(|arg| String::from_utf8_lossy(&arg[..arg.len().min(128)])).collect();
-            let rest: String = given[1..].iter().map(|arg| format!("'{arg}' ")).collect();
-            fail(format!("ERR unknown command '{}', with args beginning with: {rest}", given[0]))
-        }
-    };
-    outcome.unwrap_or_else(|Failure(text)| Reply::Error(text))
+    /// How many of the keys it is true of.
+    fn count(&self, is_true: impl Fn(usize, &[u8]) -> bool) -> Outcome {
+        Ok(int(self.args[1..].iter().filter(|key| is_true(self.session.db, key)).count()))
+    }
+
+    /// The argument in upper case, for options and the like.
+    fn upper(&self, n: usize) -> Vec<u8> {
+        self.args.get(n).map_or(Vec::new(), |arg| arg.to_ascii_uppercase())
+    }
+
+    fn wrong_number(&self) -> Outcome {
+        Err(format!("ERR wrong number of arguments for '{}' command", self.name).into())
+    }
+
+    fn invalid_time(&self) -> Failure {
+        format!("ERR invalid expire time in '{}' command", self.name).into()
+    }
 }
 
-fn wrong_number(name: &str) -> Outcome {
-    fail(format!("ERR wrong number of arguments for '{name}' command"))
-}
-
-fn count(number: usize) -> Reply {
+fn int(number: usize) -> Reply {
     Reply::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn integer(text: &[u8]) -> Result<i64, Failure> {
-    number(text).map_or_else(|| fail("ERR value is not an integer or out of range"), Ok)
-}
-
-impl Call<'_> {
-    fn store(&self) -> &Store {
-        &self.daemon.store
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.args.from(1)
-    }
+    number(text).ok_or("ERR value is not an integer or out of range".into())
 }
 
 /// An array, unless it would be too large.
-fn values(sizes: impl Iterator<Item = usize>, values: impl Iterator<Item = Reply>) -> Outcome {
-    if sizes.sum::<usize>() > MAX_REPLY {
-        return fail(format!("ERR the reply would be larger than {MAX_REPLY} bytes"));
-    }
-    Ok(Reply::Array(values.collect()))
+fn bounded(replies: impl Iterator<Item = Reply>) -> Outcome {
+    let mut length = 0;
+    let fits = |reply: Reply| {
+        length += if let Reply::Value(value) = &reply { value.len() } else { 0 };
+        (length <= MAX_REPLY).then_some(reply)
+    };
+    let replies = replies.map(fits).collect::<Option<_>>();
+    replies.map(Reply::Array).ok_or(format!("ERR the reply would be larger than {MAX_REPLY} bytes").into())
+}
+
+/// Whether a pattern fits, as in KEYS.
+fn pattern(glob: &[u8]) -> Result<GlobMatcher, Failure> {
+    let glob = String::from_utf8_lossy(glob).replace('{', "\\{").replace('}', "\\}");
+    let glob = GlobBuilder::new(&glob).literal_separator(false).backslash_escape(true).build();
+    glob.map(|glob| glob.compile_matcher()).map_err(|error| format!("ERR {error}").into())
 }
 
 fn set(call: &mut Call<'_>) -> Outcome {
-    let (db, key) = (call.session.db, &call.args[1]);
-    let (mut lifetime, mut if_there) = (None, None);
-    let mut options = call.args.from(3);
-    while let Some(option) = options.next() {
-        match &*option.to_ascii_uppercase() {
-            b"NX" if if_there != Some(true) => if_there = Some(false),
-            b"XX" if if_there != Some(false) => if_there = Some(true),
-            unit @ (b"EX" | b"PX" | b"PXAT") if lifetime.is_none() => {
-                let Some(time) = options.next() else { return fail("ERR syntax error") };
+    let (db, key, store) = (call.session.db, call.args[1], &call.daemon.store);
+    let (mut lifetime, mut if_there, mut n) = (None, None, 3);
+    while n < call.args.len() {
+        let option = call.upper(n);
+        n += 1;
+        match (&*option, call.args.get(n)) {
+            (b"NX", _) if if_there != Some(true) => if_there = Some(false),
+            (b"XX", _) if if_there != Some(false) => if_there = Some(true),
+            (b"EX" | b"PX" | b"PXAT", Some(time)) if lifetime.is_none() => {
                 let time = u64::try_from(integer(time)?).ok().filter(|time| *time > 0);
-                let Some(time) = time else { return fail("ERR invalid expire time in 'set' command") };
-                lifetime = Some(match unit {
+                let time = time.ok_or_else(|| call.invalid_time())?;
+                let till = || {
+                    UNIX_EPOCH
+                        .checked_add(Duration::from_millis(time))?
+                        .duration_since(SystemTime::now())
+                        .ok()
+                };
+                lifetime = Some(match &*option {
                     b"EX" => Duration::from_secs(time),
                     b"PX" => Duration::from_millis(time),
-                    _ => (UNIX_EPOCH + Duration::from_millis(time))
-                        .duration_since(SystemTime::now())
-                        .unwrap_or_default(),
+                    _ => till().unwrap_or_default(),
                 });
+                n += 1;
             }
-            _ => return fail("ERR syntax error"),
+            _ => return Err("ERR syntax error".into()),
         }
     }
-    if if_there.is_some_and(|there| call.store().has(db, key) != there) {
+    if if_there.is_some_and(|there| store.get(db, key).is_some() != there) {
         return Ok(Reply::Null);
     }
-    call.store().set(db, key, &call.args[2], false)?;
-    if let Some(lifetime) = lifetime {
-        call.store().expire(db, key, lifetime);
-    }
+    store.set(db, key, call.args[2], false)?;
+    lifetime.map(|lifetime| store.expire(db, key, lifetime));
     OK
 }
 
 fn incr(call: &mut Call<'_>) -> Outcome {
-    let (db, key) = (call.session.db, &call.args[1]);
-    let old = call.store().get(db, key).map_or(Ok(0), |value| integer(&value))?;
-    let Some(new) = old.checked_add(1) else { return fail("ERR increment or decrement would overflow") };
-    call.store().set(db, key, new.to_string().as_bytes(), true)?;
+    let (db, key, store) = (call.session.db, call.args[1], &call.daemon.store);
+    let old = store.get(db, key).map_or(Ok(0), |value| integer(&value))?;
+    let new = old.checked_add(1).ok_or("ERR increment or decrement would overflow")?;
+    store.set(db, key, new.to_string().as_bytes(), true)?;
     Ok(Reply::Int(new))
 }
 
-fn ping(call: &mut Call<'_>) -> Outcome {
-    match call.args.len() {
-        1 => Ok(Reply::Status("PONG")),
-        2 => Ok(Reply::Text(call.args[1].to_vec())),
-        _ => wrong_number("ping"),
-    }
-}
-
 fn mset(call: &mut Call<'_>) -> Outcome {
-    if call.args.len() % 2 == 0 {
-        return wrong_number("mset");
+    let (pairs, rest) = call.args[1..].as_chunks();
+    if !rest.is_empty() {
+        return call.wrong_number();
     }
-    for n in (1..call.args.len()).step_by(2) {
-        call.store().set(call.session.db, &call.args[n], &call.args[n + 1], false)?;
-    }
+    pairs.iter().try_for_each(|[key, value]| call.daemon.store.set(call.session.db, key, value, false))?;
     OK
 }
 
-fn mget(call: &mut Call<'_>) -> Outcome {
-    let found: Vec<_> = call.keys().map(|key| call.store().get(call.session.db, key)).collect();
-    let sizes = found.iter().flatten().map(|value| value.len());
-    values(sizes, found.iter().map(|value| value.clone().map_or(Reply::Null, Reply::Value)))
-}
-
 fn expire(call: &mut Call<'_>) -> Outcome {
-    let lifetime = Duration::from_secs(u64::try_from(integer(&call.args[2])?).unwrap_or(0));
-    Ok(Reply::Int(call.store().expire(call.session.db, &call.args[1], lifetime).into()))
+    let lifetime = Duration::from_secs(u64::try_from(integer(call.args[2])?).unwrap_or(0));
+    Ok(Reply::Int(call.daemon.store.expire(call.session.db, call.args[1], lifetime).into()))
 }
 
 fn ttl(call: &mut Call<'_>) -> Outcome {
-    Ok(match call.store().lifetime(call.session.db, &call.args[1]) {
-        None => Reply::Int(-2),
-        Some(None) => Reply::Int(-1),
-        Some(Some(left)) => {
-            Reply::Int((left + Duration::from_millis(500)).as_secs().try_into().unwrap_or(i64::MAX))
-        }
-    })
+    let rounded =
+        |left: Duration| (left + Duration::from_millis(500)).as_secs().try_into().unwrap_or(i64::MAX);
+    let left = call.daemon.store.lifetime(call.session.db, call.args[1]);
+    Ok(Reply::Int(left.map_or(-2, |left| left.map_or(-1, rounded))))
 }
 
 fn keys(call: &mut Call<'_>) -> Outcome {
-    let mut keys = call.store().keys(call.session.db);
-    keys.retain(|key| glob::matches(&call.args[1], key));
-    values(keys.iter().map(|key| key.len()), keys.iter().cloned().map(Reply::Value))
+    let (mut keys, pattern) = (call.daemon.store.keys(call.session.db), pattern(call.args[1])?);
+    keys.retain(|key| pattern.is_match(OsStr::from_bytes(key)));
+    bounded(keys.into_iter().map(Reply::Value))
 }
 
 fn flushall(call: &mut Call<'_>) -> Outcome {
-    if !call.keys().all(|mode| mode.eq_ignore_ascii_case(b"SYNC") || mode.eq_ignore_ascii_case(b"ASYNC")) {
-        return fail("ERR syntax error");
+    if !matches!(&*call.upper(1), b"" | b"SYNC" | b"ASYNC") {
+        return Err("ERR syntax error".into());
     }
-    call.store().clear();
+    call.daemon.store.clear();
     OK
 }
 
 fn select(call: &mut Call<'_>) -> Outcome {
-    match usize::try_from(integer(&call.args[1])?) {
-        Ok(db) if db < DATABASES => call.session.db = db,
-        _ => return fail("ERR DB index is out of range"),
-    }
+    let index = usize::try_from(integer(call.args[1])?).ok().filter(|index| *index < DATABASES);
+    call.session.db = index.ok_or("ERR DB index is out of range")?;
     OK
 }
 
 fn config(call: &mut Call<'_>) -> Outcome {
-    if !call.args[1].eq_ignore_ascii_case(b"GET") || call.args.len() < 3 {
-        return fail("ERR only CONFIG GET is known: this server is configured when it is started");
+    if call.upper(1) != b"GET" {
+        return Err("ERR only CONFIG GET is known: this server is configured when it is started".into());
     }
-    let wanted = |name: &str| {
-        call.args.from(2).any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
-    };
-    let settings = call.daemon.settings().into_iter().filter(|(name, _)| wanted(name));
-    let replies =
-        settings.flat_map(|(name, value)| [Reply::Text(name.into()), Reply::Text(value.into_bytes())]);
-    Ok(Reply::Array(replies.collect()))
+    let patterns: Vec<_> =
+        call.args[2..].iter().map(|glob| pattern(&glob.to_ascii_lowercase())).collect::<Result<_, _>>()?;
+    let settings = call.daemon.settings().into_iter();
+    let wanted = settings.filter(|(name, _)| patterns.iter().any(|pattern| pattern.is_match(name)));
+    Ok(Reply::Array(wanted.flat_map(|(name, value)| [name.into(), value.into()]).map(Reply::Text).collect()))
 }
 
 fn command(call: &mut Call<'_>) -> Outcome {
-    match call.keys().next().map(<[u8]>::to_ascii_uppercase).as_deref() {
-        None => Ok(Reply::Array(
-            TABLE
-                .iter()
-                .map(|(name, arity, _)| {
-                    let (name, none) = (Reply::Text((*name).into()), || Reply::Int(0));
-                    Reply::Array(vec![
-                        name,
-                        Reply::Int(*arity),
-                        Reply::Array(Vec::new()),
-                        none(),
-                        none(),
-                        none(),
-                    ])
-                })
-                .collect(),
-        )),
-        Some(b"COUNT") => Ok(count(TABLE.len())),
-        Some(b"DOCS") => Ok(Reply::Array(Vec::new())),
-        Some(_) => fail("ERR unknown subcommand of COMMAND"),
+    let names = || TABLE.iter().map(|(name, ..)| Reply::Text((*name).into())).collect();
+    match &*call.upper(1) {
+        b"LIST" => Ok(Reply::Array(names())),
+        b"COUNT" => Ok(int(TABLE.len())),
+        b"" | b"DOCS" | b"INFO" => Ok(Reply::Array(Vec::new())), // clients do without
+        _ => Err("ERR unknown subcommand of COMMAND".into()),
     }
 }
 
 fn client(call: &mut Call<'_>) -> Outcome {
-    match (&*call.args[1].to_ascii_uppercase(), call.args.len()) {
-        (b"ID", 2) => Ok(Reply::Int(call.session.id)),
-        (b"GETNAME", 2) if call.session.name.is_empty() => Ok(Reply::Null),
-        (b"GETNAME", 2) => Ok(Reply::Text(call.session.name.clone())),
-        (b"SETNAME", 3) if !call.args[2].iter().all(u8::is_ascii_graphic) => {
-            fail("ERR Client names cannot contain spaces, newlines or special characters.")
-        }
-        (b"SETNAME", 3) => {
-            call.session.name = call.args[2].to_vec();
+    match (&*call.upper(1), call.args) {
+        (b"ID", [_, _]) => Ok(int(call.session.id)),
+        (b"GETNAME", [_, _]) if call.session.name.is_empty() => Ok(Reply::Null),
+        (b"GETNAME", [_, _]) => Ok(Reply::Text(call.session.name.clone())),
+        (b"SETNAME", [_, _, name]) if name.iter().all(u8::is_ascii_graphic) => {
+            call.session.name = name.to_vec();
             OK
         }
-        (b"SETINFO", 4) => OK,
-        _ => fail("ERR unknown subcommand of CLIENT, or wrong number of arguments for it"),
+        (b"SETNAME", [_, _, _]) => {
+            Err("ERR Client names cannot contain spaces, newlines or special characters.".into())
+        }
+        (b"SETINFO", [_, _, _, _]) => OK,
+        _ => Err("ERR unknown subcommand of CLIENT, or wrong number of arguments for it".into()),
     }
 }
 

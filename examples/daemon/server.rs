@@ -6,21 +6,22 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::Poll::{Pending, Ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use tevent::io::{Accept, Stream, accept_recv, accept_send};
 use tevent::{Req, ReqError, ReqRef, wakeup_recv, wakeup_send};
 
+use crate::commands::Session;
 use crate::connection::{Connection, connection_drain, connection_recv, connection_send};
 use crate::daemon::{Daemon, say};
 
-/// How long the clients have to read their last replies.
+/// How long clients have to read their last replies.
 const DRAIN: Duration = Duration::from_secs(5);
 
 pub(crate) struct Server {
     daemon: Rc<Daemon>,
-    clients: HashMap<i64, ReqRef<Connection>>,
+    clients: HashMap<usize, ReqRef<Connection>>,
     accepting: Vec<ReqRef<Accept>>,
     stopping: bool,
 }
@@ -40,18 +41,23 @@ pub(crate) fn server_recv(req: Req<Server>) -> Result<(), ReqError> {
 pub(crate) fn server_stop(req: &ReqRef<Server>) {
     let running = req.with_state(|server| {
         server.stopping = true;
-        let clients: Vec<_> = server.clients.values().cloned().collect();
-        (std::mem::take(&mut server.accepting), clients, server.daemon.ev.clone())
+        req.set_endtime(&server.daemon.ev, DRAIN);
+        (std::mem::take(&mut server.accepting), server.clients.values().cloned().collect::<Vec<_>>())
     });
-    let Some((accepting, clients, ev)) = running else { return };
+    let Some((accepting, clients)) = running else { return };
     accepting.iter().for_each(|accept| drop(req.take(accept)));
     clients.iter().for_each(connection_drain);
-    req.set_endtime(&ev, DRAIN);
-    server_end(req);
+    server_settle(req, |_server| ());
 }
 
-fn server_end(req: &ReqRef<Server>) {
-    req.advance(|server| if server.stopping && server.clients.is_empty() { Ready(Ok(())) } else { Pending });
+/// Changes something, and finishes if that was the last thing to wait for.
+fn server_settle(req: &ReqRef<Server>, change: impl FnOnce(&mut Server) + 'static) {
+    req.advance(|server| {
+        change(server);
+        server.daemon.clients.set(server.clients.len());
+        let over = server.stopping && server.clients.is_empty();
+        if over { Poll::Ready(Ok(())) } else { Poll::Pending }
+    });
 }
 
 fn server_accept(req: &ReqRef<Server>, listener: Stream) {
@@ -72,52 +78,36 @@ fn server_accepted(req: &ReqRef<Server>, subreq: Req<Accept>, listener: Stream) 
             server_accept(req, listener);
         }
         Err(error) => {
-            // Most likely there are too many open files. The client waits on and would be told of in every turn: pause.
+            // Most likely there are too many open files. The client would be told of in every turn: look away for a moment.
             say(&format!("cannot accept: {error}"));
             let pause = Duration::from_millis(100);
             let Some(pause) = req.with_state(|server| wakeup_send(&server.daemon.ev, pause)) else { return };
-            req.add_subreq(pause, move |req, subreq| {
-                let _ = wakeup_recv(subreq);
-                server_accept(req, listener);
+            req.add_subreq(pause, |req, subreq| {
+                if wakeup_recv(subreq) {
+                    server_accept(req, listener)
+                }
             });
         }
     }
 }
 
 fn server_welcome(req: &ReqRef<Server>, socket: OwnedFd) {
-    let welcomed = req.with_state(|server| {
-        let counts = &server.daemon.counts;
-        if server.clients.len() >= server.daemon.options.max_clients {
-            counts.rejected.set(counts.rejected.get() + 1);
-            // The buffer of a new socket has room for this.
+    let welcomed = req.with_state(|Server { daemon, clients, .. }| {
+        if clients.len() >= daemon.options.max_clients {
+            daemon.rejected.set(daemon.rejected.get() + 1);
+            // A new socket's buffer has room for this.
             let _ = File::from(socket).write(b"-ERR max number of clients reached\r\n");
             return None;
         }
-        let id = counts.received.get() + 1;
-        counts.received.set(id);
-        let socket = TcpStream::from(socket);
+        daemon.accepted.set(daemon.accepted.get() + 1);
+        let (id, socket) = (daemon.accepted.get(), TcpStream::from(socket));
         let _ = socket.set_nodelay(true); // a Unix socket has no such thing
-        Some((id, connection_send(&server.daemon, Stream::new(socket), id)))
+        Some((id, connection_send(daemon, Stream::new(socket), Session { id, ..Session::default() })))
     });
     let Some((id, connection)) = welcomed.flatten() else { return };
     let client = req.add_subreq(connection, move |req, subreq| {
-        let ended = connection_recv(subreq);
-        req.with_state(|server| server.lose(id, &ended));
-        server_end(req);
+        let _ = connection_recv(subreq); // however it has ended
+        server_settle(req, move |server| drop(server.clients.remove(&id)));
     });
-    req.with_state(|server| server.note(id, client));
-}
-
-impl Server {
-    fn note(&mut self, id: i64, client: ReqRef<Connection>) {
-        self.clients.insert(id, client);
-        self.daemon.counts.connected.set(self.clients.len());
-    }
-
-    fn lose(&mut self, id: i64, ended: &Result<(), ReqError>) {
-        self.clients.remove(&id);
-        let counts = &self.daemon.counts;
-        counts.connected.set(self.clients.len());
-        counts.failed.set(counts.failed.get() + u64::from(ended.is_err()));
-    }
+    server_settle(req, move |server| drop(server.clients.insert(id, client)));
 }
