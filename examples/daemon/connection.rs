@@ -12,13 +12,13 @@ use tevent::{Queue, Req, ReqError, ReqRef};
 
 use crate::commands::{Session, execute};
 use crate::daemon::Daemon;
-use crate::reply::write_failure;
+use crate::reply::write_reply;
 use crate::resp::parse;
 
 /// While so much waits to leave, nothing more is read or done for this client. One reply may go beyond it.
 const MAX_UNSENT: usize = 256 << 10;
 
-/// How long a client may take to read what has been written, if that is less than `--idle-timeout`.
+/// How long a client may take to read what has been written, where `--idle-timeout` is not shorter.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Connection {
@@ -30,22 +30,14 @@ pub(crate) struct Connection {
     input: Vec<u8>,
     waiting: Option<ReqRef<WaitForRead>>,
     unsent: usize,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Phase {
-    Open,
-    /// Nothing more is read; what has arrived is answered.
-    Ending,
-    /// The last reply is on its way.
-    Closing,
+    /// Nothing more is read, because the client has ended its side or the daemon stops.
+    ending: bool,
 }
 
 pub(crate) fn connection_send(daemon: &Rc<Daemon>, stream: Stream, session: Session) -> Req<Connection> {
-    let (daemon, queue, phase) = (daemon.clone(), Queue::create("replies"), Phase::Open);
-    let (input, waiting, unsent) = Default::default();
-    let req = Req::create(Connection { daemon, stream, queue, session, input, waiting, unsent, phase });
+    let (daemon, queue) = (daemon.clone(), Queue::create("replies"));
+    let (input, waiting, unsent, ending) = Default::default();
+    let req = Req::create(Connection { daemon, stream, queue, session, input, waiting, unsent, ending });
     connection_next(&req);
     req
 }
@@ -58,9 +50,7 @@ pub(crate) fn connection_recv(req: Req<Connection>) -> Result<(), ReqError> {
 /// It finishes when all that has arrived whole is answered.
 pub(crate) fn connection_drain(req: &ReqRef<Connection>) {
     let waiting = req.with_state(|connection| {
-        if connection.phase == Phase::Open {
-            connection.phase = Phase::Ending;
-        }
+        connection.ending = true;
         connection.waiting.take()
     });
     drop(waiting.flatten().and_then(|waiting| req.take(&waiting)));
@@ -80,7 +70,7 @@ fn connection_next(req: &ReqRef<Connection>) {
         req.with_state(|connection| connection.waiting = Some(waiting));
     }
     req.advance(|connection| {
-        let over = connection.phase == Phase::Closing && connection.unsent == 0;
+        let over = connection.session.quit && connection.unsent == 0;
         if over { Poll::Ready(Ok(())) } else { Poll::Pending }
     });
 }
@@ -108,7 +98,7 @@ impl Connection {
         self.waiting = None;
         let mut buffer = self.daemon.buffer.borrow_mut();
         match self.stream.try_read(&mut buffer) {
-            Ok(0) => self.phase = Phase::Ending,
+            Ok(0) => self.ending = true,
             Ok(n) => self.input.extend_from_slice(&buffer[..n]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),
@@ -119,29 +109,22 @@ impl Connection {
     /// Answers what has arrived, as far as there is room for the replies.
     fn write(&mut self) -> Option<Req<Writev<Vec<u8>>>> {
         let (mut replies, mut done) = (Vec::new(), 0);
-        while self.phase != Phase::Closing && self.unsent + replies.len() < MAX_UNSENT {
-            let failed = match parse(&self.input[done..]) {
+        while !self.session.quit && self.unsent + replies.len() < MAX_UNSENT {
+            let outcome = match parse(&self.input[done..]) {
+                Ok(None) => {
+                    self.session.quit = self.ending;
+                    break;
+                }
                 Ok(Some((args, rest))) => {
                     done = self.input.len() - rest.len();
-                    let outcome = (!args.is_empty()).then(|| execute(&args, &mut self.session, &self.daemon));
-                    outcome.and_then(|outcome| outcome.map(|reply| reply.write(&mut replies)).err())
-                }
-                Ok(None) if self.phase == Phase::Open => break,
-                Ok(None) => {
-                    self.phase = Phase::Closing;
-                    None
+                    if args.is_empty() { continue } else { execute(&args, &mut self.session, &self.daemon) }
                 }
                 Err(error) => {
-                    self.phase = Phase::Closing;
-                    Some(format!("ERR Protocol error: {error}").into())
+                    self.session.quit = true; // nothing that follows would make sense
+                    Err(format!("ERR Protocol error: {error}").into())
                 }
             };
-            if let Some(failure) = failed {
-                write_failure(&mut replies, &failure);
-            }
-            if self.session.quit {
-                self.phase = Phase::Closing;
-            }
+            write_reply(&mut replies, outcome.as_ref());
         }
         self.input.drain(..done);
         if self.input.is_empty() {
@@ -149,12 +132,10 @@ impl Connection {
         }
         (!replies.is_empty()).then(|| {
             self.unsent += replies.len();
-            let write = writev_send(&self.daemon.ev, Some(&self.queue), &self.stream, false, vec![replies]);
+            let (ev, idle) = (&self.daemon.ev, self.daemon.options.idle());
+            let write = writev_send(ev, Some(&self.queue), &self.stream, false, vec![replies]);
             if write.is_in_progress() {
-                write.set_endtime(
-                    &self.daemon.ev,
-                    self.daemon.options.idle().unwrap_or(PATIENCE).min(PATIENCE),
-                );
+                write.set_endtime(ev, idle.map_or(PATIENCE, |idle| idle.min(PATIENCE)));
             }
             write
         })
@@ -162,12 +143,10 @@ impl Connection {
 
     /// Waits for more, if there is room for it.
     fn wait(&self) -> Option<Req<WaitForRead>> {
-        let wanted = self.phase == Phase::Open && self.waiting.is_none() && self.unsent < MAX_UNSENT;
+        let wanted = !self.ending && !self.session.quit && self.waiting.is_none() && self.unsent < MAX_UNSENT;
         wanted.then(|| {
             let wait = wait_for_read_send(&self.daemon.ev, &self.stream, false);
-            if let Some(idle) = self.daemon.options.idle() {
-                wait.set_endtime(&self.daemon.ev, idle);
-            }
+            self.daemon.options.idle().inspect(|idle| wait.set_endtime(&self.daemon.ev, *idle));
             wait
         })
     }

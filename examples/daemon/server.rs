@@ -19,16 +19,17 @@ use crate::daemon::{Daemon, say};
 /// How long clients have to read their last replies.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// How long to look away from a listener when there are too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
+
 pub(crate) struct Server {
     daemon: Rc<Daemon>,
     clients: HashMap<usize, ReqRef<Connection>>,
-    accepting: Vec<ReqRef<Accept>>,
     stopping: bool,
 }
 
 pub(crate) fn server_send(daemon: &Rc<Daemon>, listeners: Vec<Stream>) -> Req<Server> {
-    let (daemon, clients) = (daemon.clone(), HashMap::new());
-    let req = Req::create(Server { daemon, clients, accepting: Vec::new(), stopping: false });
+    let req = Req::create(Server { daemon: daemon.clone(), clients: HashMap::new(), stopping: false });
     listeners.into_iter().for_each(|listener| server_accept(&req, listener));
     req
 }
@@ -37,38 +38,29 @@ pub(crate) fn server_recv(req: Req<Server>) -> Result<(), ReqError> {
     req.recv(|_server| ())
 }
 
-/// Accepts nobody any more, and finishes when the last client has gone.
+/// Welcomes nobody any more, and finishes when the last client has gone.
 pub(crate) fn server_stop(req: &ReqRef<Server>) {
-    let running = req.with_state(|server| {
+    let clients: Option<Vec<_>> = req.with_state(|server| {
         server.stopping = true;
         req.set_endtime(&server.daemon.ev, DRAIN);
-        (std::mem::take(&mut server.accepting), server.clients.values().cloned().collect::<Vec<_>>())
+        server.clients.values().cloned().collect()
     });
-    let Some((accepting, clients)) = running else { return };
-    accepting.iter().for_each(|accept| drop(req.take(accept)));
-    clients.iter().for_each(connection_drain);
+    clients.iter().flatten().for_each(connection_drain);
     server_settle(req, |_server| ());
 }
 
-/// Changes something, and finishes if that was the last thing to wait for.
+/// Makes a change, and finishes if that was the last thing to wait for.
 fn server_settle(req: &ReqRef<Server>, change: impl FnOnce(&mut Server) + 'static) {
     req.advance(|server| {
         change(server);
         server.daemon.clients.set(server.clients.len());
-        let over = server.stopping && server.clients.is_empty();
-        if over { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if server.stopping && server.clients.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
     });
 }
 
 fn server_accept(req: &ReqRef<Server>, listener: Stream) {
-    let accept =
-        req.with_state(|server| (!server.stopping).then(|| accept_send(&server.daemon.ev, &listener)));
-    let Some(accept) = accept.flatten() else { return };
-    let accepting = req.add_subreq(accept, move |req, subreq| server_accepted(req, subreq, listener));
-    req.with_state(|server| {
-        server.accepting.retain(|accept| accept.is_in_progress());
-        server.accepting.push(accepting);
-    });
+    let Some(accept) = req.with_state(|server| accept_send(&server.daemon.ev, &listener)) else { return };
+    req.add_subreq(accept, |req, subreq| server_accepted(req, subreq, listener));
 }
 
 fn server_accepted(req: &ReqRef<Server>, subreq: Req<Accept>, listener: Stream) {
@@ -78,25 +70,21 @@ fn server_accepted(req: &ReqRef<Server>, subreq: Req<Accept>, listener: Stream) 
             server_accept(req, listener);
         }
         Err(error) => {
-            // Most likely there are too many open files. The client would be told of in every turn: look away for a moment.
             say(&format!("cannot accept: {error}"));
-            let pause = Duration::from_millis(100);
-            let Some(pause) = req.with_state(|server| wakeup_send(&server.daemon.ev, pause)) else { return };
+            let Some(pause) = req.with_state(|server| wakeup_send(&server.daemon.ev, PAUSE)) else { return };
             req.add_subreq(pause, |req, subreq| {
-                if wakeup_recv(subreq) {
-                    server_accept(req, listener)
-                }
+                let _ = wakeup_recv(subreq);
+                server_accept(req, listener);
             });
         }
     }
 }
 
 fn server_welcome(req: &ReqRef<Server>, socket: OwnedFd) {
-    let welcomed = req.with_state(|Server { daemon, clients, .. }| {
-        if clients.len() >= daemon.options.max_clients {
+    let welcomed = req.with_state(|Server { daemon, clients, stopping }| {
+        if *stopping || clients.len() >= daemon.options.max_clients {
             daemon.rejected.set(daemon.rejected.get() + 1);
-            // A new socket's buffer has room for this.
-            let _ = File::from(socket).write(b"-ERR max number of clients reached\r\n");
+            let _ = File::from(socket).write(b"-ERR max number of clients reached\r\n"); // there is room for it
             return None;
         }
         daemon.accepted.set(daemon.accepted.get() + 1);

@@ -78,15 +78,16 @@ impl Store {
         let Keys { ev, databases, .. } = &mut *self.0.borrow_mut();
         let Some(entry) = databases[db].get_mut(key) else { return false };
         entry.expiry = Some(ev.add_timer(after, move |_ev, _te, _now| {
-            store.upgrade().is_some_and(|store| Store(store).remove(db, &name));
+            store.upgrade().map(|store| Store(store).remove(db, &name));
         }));
         true
     }
 
-    /// How long a key will live; the inner `None` is for ever.
-    pub(crate) fn lifetime(&self, db: usize, key: &[u8]) -> Option<Option<Duration>> {
+    /// How long a key will live, rounded; -1 is for ever, -2 if there is none.
+    pub(crate) fn seconds_left(&self, db: usize, key: &[u8]) -> i64 {
         let keys = self.0.borrow();
-        keys.find(db, key).map(|entry| keys.left(entry))
+        let rounded = |left: Duration| (left + Duration::from_millis(500)).as_secs().cast_signed();
+        keys.find(db, key).map_or(-2, |entry| keys.left(entry).map_or(-1, rounded))
     }
 
     pub(crate) fn remove(&self, db: usize, key: &[u8]) -> bool {
