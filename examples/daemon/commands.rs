@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::daemon::Daemon;
-use crate::reply::{Failure, Reply, int};
+use crate::reply::{Failure, Reply};
 use crate::resp::number;
 use crate::store::DATABASES;
 
@@ -40,13 +40,13 @@ const SYNTAX: Outcome = Err(Failure::Borrowed("ERR syntax error"));
 const ANY: usize = usize::MAX;
 
 /// The name, how long the request is at least and at most, and what it does.
-const TABLE: [(&str, usize, usize, fn(&mut Call<'_>) -> Outcome); 21] = [
+type Command = (&'static str, usize, usize, fn(&mut Call<'_>) -> Outcome);
+
+const TABLE: [Command; 21] = [
     ("get", 2, 2, |call| Ok(call.get(call.args[1]))),
     ("set", 3, ANY, set),
     ("incr", 2, 2, incr),
-    ("ping", 1, 2, |call| {
-        Ok(call.args.get(1).map_or(Reply::Status("PONG"), |text| Reply::Text(text.to_vec())))
-    }),
+    ("ping", 1, 2, |call| Ok(call.args.get(1).map_or(Reply::Status("PONG"), |text| Reply::text(text)))),
     ("mset", 3, ANY, mset),
     ("mget", 2, ANY, |call| bounded(call.args[1..].iter().map(|key| call.get(key)).collect())),
     ("del", 2, ANY, |call| Ok(call.count(|db, key| call.daemon.store.remove(db, key)))),
@@ -54,11 +54,11 @@ const TABLE: [(&str, usize, usize, fn(&mut Call<'_>) -> Outcome); 21] = [
     ("expire", 3, 3, expire),
     ("ttl", 2, 2, |call| Ok(Reply::Int(call.daemon.store.seconds_left(call.session.db, call.args[1])))),
     ("keys", 2, 2, keys),
-    ("dbsize", 1, 1, |call| Ok(int(call.daemon.store.len(call.session.db)))),
+    ("dbsize", 1, 1, |call| Ok(Reply::int(call.daemon.store.len(call.session.db)))),
     ("flushall", 1, 2, flushall),
     ("select", 2, 2, select),
-    ("echo", 2, 2, |call| Ok(Reply::Text(call.args[1].to_vec()))),
-    ("info", 1, ANY, |call| Ok(Reply::Text(call.daemon.info().into()))),
+    ("echo", 2, 2, |call| Ok(Reply::text(call.args[1]))),
+    ("info", 1, ANY, |call| Ok(Reply::text(call.daemon.info()))),
     ("config", 3, ANY, config),
     ("command", 1, ANY, |_call| Ok(Reply::Array(Vec::new()))), // clients do without
     ("client", 2, ANY, client),
@@ -70,10 +70,9 @@ pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>
     let known = TABLE.iter().find(|(name, ..)| args[0].eq_ignore_ascii_case(name.as_bytes()));
     let Some((name, least, most, act)) = known else {
         let shown = |arg: &[u8]| String::from_utf8_lossy(&arg[..arg.len().min(128)]).into_owned();
-        let rest: String = args[1..].iter().take(8).map(|arg| format!("'{}' ", shown(arg))).collect();
-        return Err(
-            format!("ERR unknown command '{}', with args beginning with: {rest}", shown(args[0])).into()
-        );
+        let rest: Vec<_> = args[1..].iter().take(8).map(|arg| format!("'{}' ", shown(arg))).collect();
+        let (name, rest) = (shown(args[0]), rest.concat());
+        return Err(format!("ERR unknown command '{name}', with args beginning with: {rest}").into());
     };
     let mut call = Call { name, args, session, daemon };
     if (*least..=*most).contains(&args.len()) { act(&mut call) } else { call.wrong_number() }
@@ -86,7 +85,7 @@ impl Call<'_> {
 
     /// How many of the keys it is true of.
     fn count(&self, is_true: impl Fn(usize, &[u8]) -> bool) -> Reply {
-        int(self.args[1..].iter().filter(|key| is_true(self.session.db, key)).count())
+        Reply::int(self.args[1..].iter().filter(|key| is_true(self.session.db, key)).count())
     }
 
     /// The argument in upper case, for options and the like; empty if there is none.
@@ -194,17 +193,16 @@ fn config(call: &mut Call<'_>) -> Outcome {
     for glob in &call.args[2..] {
         let pattern = pattern(&glob.to_ascii_lowercase())?;
         let settings = call.daemon.settings().into_iter().filter(|(name, _)| pattern.is_match(name));
-        found
-            .extend(settings.flat_map(|(name, value)| [Reply::Text(name.into()), Reply::Text(value.into())]));
+        found.extend(settings.flat_map(|(name, value)| [Reply::text(name), Reply::text(value)]));
     }
     Ok(Reply::Array(found))
 }
 
 fn client(call: &mut Call<'_>) -> Outcome {
     match (&*call.upper(1), call.args) {
-        (b"ID", [_, _]) => Ok(int(call.session.id)),
+        (b"ID", [_, _]) => Ok(Reply::int(call.session.id)),
         (b"GETNAME", [_, _]) if call.session.name.is_empty() => Ok(Reply::Null),
-        (b"GETNAME", [_, _]) => Ok(Reply::Text(call.session.name.clone())),
+        (b"GETNAME", [_, _]) => Ok(Reply::text(&call.session.name)),
         (b"SETNAME", [_, _, name]) => {
             call.session.name = name.to_vec();
             OK

@@ -117,7 +117,10 @@ impl Connection {
                 }
                 Ok(Some((args, rest))) => {
                     done = self.input.len() - rest.len();
-                    if args.is_empty() { continue } else { execute(&args, &mut self.session, &self.daemon) }
+                    if args.is_empty() {
+                        continue;
+                    }
+                    execute(&args, &mut self.session, &self.daemon)
                 }
                 Err(error) => {
                     self.session.quit = true; // nothing that follows would make sense

@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::rc::Rc;
 
-use tevent::ContextRef;
+use tevent::{ContextRef, Req, future_recv};
 
 use crate::args::Options;
 use crate::reply::Failure;
-use crate::snapshot::{save_recv, save_send};
+use crate::snapshot;
 use crate::store::Store;
 
 pub(crate) struct Daemon {
@@ -28,20 +28,20 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) fn new(ev: &ContextRef, options: Options) -> Rc<Daemon> {
         let (ev, store, buffer) = (ev.clone(), Store::new(ev), RefCell::new(vec![0; 64 << 10]));
-        let [clients, accepted, rejected, saved] = Default::default();
-        let (saving, save_error) = Default::default();
+        let ([clients, accepted, rejected, saved], saving, save_error) = Default::default();
         Rc::new(Daemon { ev, options, store, buffer, clients, accepted, rejected, saving, saved, save_error })
     }
 
     /// Begins a snapshot of what there is now.
     pub(crate) fn save(self: &Rc<Self>) -> Result<(), Failure> {
-        let dir = self.options.dir.as_ref().ok_or("ERR there is no --dir to save to")?;
+        let dir = self.options.dir.clone().ok_or("ERR there is no --dir to save to")?;
         if self.saving.replace(true) {
             return Err("ERR Background save already in progress".into());
         }
-        let daemon = self.clone();
-        self.ev.add_subreq(save_send(&self.ev, dir, self.store.records()), move |_ev, req| {
-            let error = save_recv(req).map_or_else(|error| error.to_string(), |()| String::new());
+        let (daemon, records) = (self.clone(), self.store.records());
+        let save = Req::from_thread(&self.ev, move || snapshot::write(&dir, &records));
+        self.ev.add_subreq(save, move |_ev, save| {
+            let error = future_recv(save).map_or_else(|error| error.to_string(), |()| String::new());
             match &*error {
                 "" => daemon.saved.set(daemon.saved.get() + 1),
                 error => say(&format!("no snapshot was written: {error}")),
@@ -54,19 +54,14 @@ impl Daemon {
 
     /// For INFO and SIGHUP.
     pub(crate) fn info(&self) -> String {
-        let (stats, counted) = (self.ev.stats(), |count: &Cell<usize>| count.get().to_string());
-        let lines = [
-            ("redis_version", "7.0.0".to_owned()), // whose commands these are
-            ("connected_clients", counted(&self.clients)),
-            ("total_connections_received", counted(&self.accepted)),
-            ("rejected_connections", counted(&self.rejected)),
-            ("used_memory_data", self.store.size().to_string()),
-            ("loop_turns", stats.turns.to_string()),
-            ("loop_waits", stats.waits.to_string()),
-            ("snapshots_saved", counted(&self.saved)),
-            ("snapshot_last_error", self.save_error.borrow().clone()),
-        ];
-        lines.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect()
+        let (clients, accepted, rejected) = (self.clients.get(), self.accepted.get(), self.rejected.get());
+        let (data, turns, waits) = (self.store.size(), self.ev.stats().turns, self.ev.stats().waits);
+        let (saved, error) = (self.saved.get(), self.save_error.borrow());
+        format!(
+            "redis_version:7.0.0\r\nconnected_clients:{clients}\r\ntotal_connections_received:{accepted}\r\n\
+             rejected_connections:{rejected}\r\nused_memory_data:{data}\r\nloop_turns:{turns}\r\n\
+             loop_waits:{waits}\r\nsnapshots_saved:{saved}\r\nsnapshot_last_error:{error}\r\n"
+        )
     }
 
     /// For CONFIG GET, which some clients ask before they begin.

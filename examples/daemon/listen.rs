@@ -12,7 +12,7 @@ type Listener = (Stream, String);
 
 pub(crate) fn on_port(port: u16) -> Result<Listener> {
     let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|e| named(format!("port {port}"), &e))?;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|e| named(&format!("port {port}"), &e))?;
     let name = listener.local_addr()?.to_string();
     Ok((Stream::new(listener), name))
 }
@@ -23,10 +23,10 @@ pub(crate) fn on_path(path: &Path) -> Result<Listener> {
     if UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
         let _ = std::fs::remove_file(path); // else the next line tells
     }
-    let listener = UnixListener::bind(path).map_err(|error| named(name.clone(), &error))?;
+    let listener = UnixListener::bind(path).map_err(|error| named(&name, &error))?;
     Ok((Stream::new(listener), name))
 }
 
-fn named(name: String, error: &Error) -> Error {
+fn named(name: &str, error: &Error) -> Error {
     Error::new(error.kind(), format!("cannot listen on {name}: {error}"))
 }

@@ -1,14 +1,11 @@
 //! A key-value daemon that speaks RESP2, so that the tools of Redis are its clients.
 //!
 //! ```sh
-//! cargo run --release --example daemon -- --port 7379 --dir /tmp &
-//! redis-cli -p 7379 SET greeting hello EX 60
-//! redis-benchmark -p 7379 -t get,set -q
-//! kill -HUP %1   # prints statistics
-//! kill %1        # answers what has arrived, writes a snapshot, and ends
+//! cargo run --release --example daemon -- --port 7379 --dir /tmp
+//! redis-cli -p 7379 SET greeting hello EX 60   # in another terminal
 //! ```
 //!
-//! A tree of small requests, one file for each subject:
+//! SIGTERM and SIGINT: answers what has arrived, writes a snapshot and ends; SIGHUP: prints statistics. A tree of small requests:
 //!
 //! ```text
 //! server.rs        accepts; owns a connection for each client
@@ -16,11 +13,11 @@
 //! resp.rs          bytes to requests          reply.rs    results to bytes
 //! commands.rs      what each command does     daemon.rs   what all of it shares
 //! store.rs         keys, values and the timers that end them
-//! snapshot.rs      a request around a thread that writes it all to a file
+//! snapshot.rs      all of it in a file
 //! ```
 //!
-//! What it takes at most: 1 GiB of keys and values, and for each client 2 MiB of requests that have not arrived whole, 64 KiB
-//! more, and 16 MiB of replies that it has not read: see `store::MAX_DATA`, `resp::MAX_REQUEST`, `commands::MAX_REPLY`.
+//! What it takes at most: 1 GiB of keys and values, and for each client 2 MiB of a request that has not arrived whole and 16 MiB
+//! of replies that it has not read, and a little around: `MAX_DATA`, `MAX_REQUEST`, `MAX_REPLY`, `MAX_UNSENT`.
 
 mod args;
 mod commands;
@@ -48,12 +45,14 @@ use server::{server_recv, server_send, server_stop};
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let ctx = Context::builder().batch(64).build()?;
     let daemon = Daemon::new(&ctx, options);
-    snapshot::load(&daemon).map_err(|error| format!("the snapshot cannot be loaded: {error}"))?;
-
-    let Options { port, unix, .. } = &daemon.options;
-    let port = port.or(if unix.is_none() { Some(7379) } else { None });
-    let listeners = port.map(listen::on_port).into_iter().chain(unix.as_deref().map(listen::on_path));
-    let (listeners, names): (Vec<_>, Vec<_>) = listeners.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let Options { unix, dir, .. } = &daemon.options;
+    if let Some(dir) = dir {
+        snapshot::load(&daemon, dir).map_err(|error| format!("the snapshot cannot be loaded: {error}"))?;
+    }
+    let port = daemon.options.port.or(if unix.is_none() { Some(7379) } else { None });
+    let (on_port, on_path) = (port.map(listen::on_port), unix.as_deref().map(listen::on_path));
+    let listeners: Vec<_> = on_port.into_iter().chain(on_path).collect::<Result<_, _>>()?;
+    let (listeners, names): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
     let server = server_send(&daemon, listeners);
     for signal in [SIGTERM, SIGINT] {
         let server = server.clone();
@@ -68,7 +67,7 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         say(&format!("not all clients have read their replies: {error}"));
     }
     ctx.loop_until(|| !daemon.saving.get())?; // a snapshot on its way
-    if daemon.options.dir.is_some() {
+    if dir.is_some() {
         daemon.save()?;
         ctx.loop_until(|| !daemon.saving.get())?;
     }

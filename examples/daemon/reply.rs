@@ -17,8 +17,14 @@ pub(crate) enum Reply {
 /// What is said of a request that failed: a kind, such as ERR, and the rest of the line.
 pub(crate) type Failure = Cow<'static, str>;
 
-pub(crate) fn int(number: usize) -> Reply {
-    Reply::Int(i64::try_from(number).unwrap_or(i64::MAX))
+impl Reply {
+    pub(crate) fn int(number: usize) -> Reply {
+        Reply::Int(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    pub(crate) fn text(text: impl AsRef<[u8]>) -> Reply {
+        Reply::Text(text.as_ref().to_vec())
+    }
 }
 
 pub(crate) fn write_reply(into: &mut Vec<u8>, reply: Result<&Reply, &Failure>) {
@@ -31,7 +37,9 @@ pub(crate) fn write_reply(into: &mut Vec<u8>, reply: Result<&Reply, &Failure>) {
         Ok(Reply::Value(value)) => write_bulk(into, value),
         Ok(Reply::Array(replies)) => {
             let begun = write!(into, "*{}\r\n", replies.len());
-            replies.iter().for_each(|reply| write_reply(into, Ok(reply)));
+            for reply in replies {
+                write_reply(into, Ok(reply));
+            }
             begun
         }
     }; // memory takes all of it

@@ -6,18 +6,18 @@ pub(crate) const MAX_ARGUMENT: usize = 1 << 20;
 pub(crate) const MAX_REQUEST: usize = 2 << 20;
 const MAX_LINE: usize = 64 << 10;
 
-/// A request's arguments, none if it is an empty line, and what follows it.
-pub(crate) type Request<'a> = (Vec<&'a [u8]>, &'a [u8]);
+/// Something, if it is there whole, and the bytes behind it.
+type Parsed<'a, T> = Result<Option<(T, &'a [u8])>, String>;
 
-/// The first request in some bytes, if it is there whole.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Request<'_>>, String> {
+/// The arguments of the first request in some bytes; none if it is an empty line.
+pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_, Vec<&[u8]>> {
     let Some((line, mut rest)) = take_line(bytes, "too big inline request")? else { return Ok(None) };
     let Some(count) = line.strip_prefix(b"*") else {
-        let words = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+        let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         return Ok(Some((words.take(MAX_ARGUMENTS).collect(), rest)));
     };
-    let count =
-        number(count).filter(|count| *count <= MAX_ARGUMENTS as i64).ok_or("invalid multibulk length")?;
+    let count = number(count).map(|count| usize::try_from(count).unwrap_or(0)); // less than none is none
+    let count = count.filter(|count| *count <= MAX_ARGUMENTS).ok_or("invalid multibulk length")?;
     let mut args = Vec::new();
     for _ in 0..count {
         let Some((arg, after)) = take_bulk(rest)? else {
@@ -30,7 +30,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Request<'_>>, String> {
     Ok(Some((args, rest)))
 }
 
-fn take_bulk(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, String> {
+fn take_bulk(bytes: &[u8]) -> Parsed<'_, &[u8]> {
     let Some((line, rest)) = take_line(bytes, "too big bulk count string")? else { return Ok(None) };
     let Some(length) = line.strip_prefix(b"$") else {
         let got = char::from(*line.first().unwrap_or(&b' '));
@@ -45,8 +45,8 @@ fn take_bulk(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, String> {
     }
 }
 
-/// The first line without its end, and what follows.
-fn take_line<'a>(bytes: &'a [u8], too_long: &str) -> Result<Option<(&'a [u8], &'a [u8])>, String> {
+/// The first line without its end.
+fn take_line<'a>(bytes: &'a [u8], too_long: &str) -> Parsed<'a, &'a [u8]> {
     match bytes.iter().take(MAX_LINE).position(|byte| *byte == b'\n') {
         None if bytes.len() < MAX_LINE => Ok(None),
         None => Err(too_long.to_owned()),

@@ -30,7 +30,9 @@ pub(crate) struct Server {
 
 pub(crate) fn server_send(daemon: &Rc<Daemon>, listeners: Vec<Stream>) -> Req<Server> {
     let req = Req::create(Server { daemon: daemon.clone(), clients: HashMap::new(), stopping: false });
-    listeners.into_iter().for_each(|listener| server_accept(&req, listener));
+    for listener in listeners {
+        server_accept(&req, listener);
+    }
     req
 }
 

@@ -35,13 +35,8 @@ struct Entry {
     expiry: Option<Timer>,
 }
 
-/// A key as it stands in a snapshot.
-pub(crate) struct Record {
-    pub(crate) db: usize,
-    pub(crate) key: Bytes,
-    pub(crate) value: Bytes,
-    pub(crate) expires: Option<SystemTime>,
-}
+/// Database, key, value, and when it ends: for a snapshot.
+pub(crate) type Record = (usize, Bytes, Bytes, Option<SystemTime>);
 
 impl Store {
     pub(crate) fn new(ev: &ContextRef) -> Store {
@@ -49,7 +44,7 @@ impl Store {
     }
 
     pub(crate) fn get(&self, db: usize, key: &[u8]) -> Option<Bytes> {
-        self.0.borrow().find(db, key).map(|entry| entry.value.clone())
+        self.0.borrow().databases[db].get(key).map(|entry| entry.value.clone())
     }
 
     pub(crate) fn set(&self, db: usize, key: &[u8], value: &[u8], keep_expiry: bool) -> Result<(), Failure> {
@@ -85,18 +80,17 @@ impl Store {
 
     /// How long a key will live, rounded; -1 is for ever, -2 if there is none.
     pub(crate) fn seconds_left(&self, db: usize, key: &[u8]) -> i64 {
-        let keys = self.0.borrow();
-        let rounded = |left: Duration| (left + Duration::from_millis(500)).as_secs().cast_signed();
-        keys.find(db, key).map_or(-2, |entry| keys.left(entry).map_or(-1, rounded))
+        let (keys, rounded) =
+            (self.0.borrow(), |left: Duration| (left + Duration::from_millis(500)).as_secs());
+        let entry = keys.databases[db].get(key);
+        entry.map_or(-2, |entry| keys.left(entry).map_or(-1, |left| rounded(left).cast_signed()))
     }
 
     pub(crate) fn remove(&self, db: usize, key: &[u8]) -> bool {
         let mut keys = self.0.borrow_mut();
-        let alive = keys.find(db, key).is_some();
-        if let Some(entry) = keys.databases[db].remove(key) {
-            keys.size -= size_of(key, &entry.value);
-        }
-        alive
+        let entry = keys.databases[db].remove(key);
+        keys.size -= entry.as_ref().map_or(0, |entry| size_of(key, &entry.value));
+        entry.is_some()
     }
 
     pub(crate) fn keys(&self, db: usize) -> Vec<Bytes> {
@@ -121,8 +115,7 @@ impl Store {
     pub(crate) fn records(&self) -> Vec<Record> {
         let (keys, now) = (&*self.0.borrow(), SystemTime::now());
         let record = |db, (key, entry): (&Bytes, &Entry)| {
-            let expires = keys.left(entry).map(|left| now + left);
-            Record { db, key: key.clone(), value: entry.value.clone(), expires }
+            (db, key.clone(), entry.value.clone(), keys.left(entry).map(|left| now + left))
         };
         let databases = keys.databases.iter().enumerate();
         databases.flat_map(|(db, entries)| entries.iter().map(move |entry| record(db, entry))).collect()
@@ -130,11 +123,6 @@ impl Store {
 }
 
 impl Keys {
-    /// Its time may have come in the middle of a pipeline, before its timer had its turn.
-    fn find(&self, db: usize, key: &[u8]) -> Option<&Entry> {
-        self.databases[db].get(key).filter(|entry| self.left(entry) != Some(Duration::ZERO))
-    }
-
     fn left(&self, entry: &Entry) -> Option<Duration> {
         entry.expiry.as_ref().map(|timer| match timer.due() {
             Some(When::At(point)) => point.saturating_duration_since(self.ev.now()),
