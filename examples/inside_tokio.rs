@@ -1,4 +1,4 @@
-//! A context as a guest of tokio's loop: old requests and tokio's own sockets and timers in one thread.
+//! A context as a guest of tokio's loop: requests of tevent beside tokio's own sockets and timers, in one thread.
 //!
 //! ```sh
 //! cargo run --example inside_tokio
@@ -13,7 +13,8 @@
 //! the work is done, and the guest is gone
 //! ```
 //!
-//! The recipe is [`drive`]; how to end it stands in [`main`].
+//! The recipe is `drive`, and `main` shows how it ends. A context does not leave its thread: on tokio's other runtime `drive` and
+//! what uses the context go into a `LocalSet`.
 
 use std::convert::Infallible;
 use std::error::Error;

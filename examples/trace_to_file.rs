@@ -7,6 +7,19 @@
 //! It prints the file, all but the times,
 //!
 //! ```text
+//! timer, created at examples/trace_to_file.rs:112: Attach
+//! Create trace_to_file::Job
+//! QueueEnter trace_to_file::job_begin
+//! entry of queue `jobs`, created at examples/trace_to_file.rs:83: Attach
+//! QueueTrigger trace_to_file::job_begin
+//! entry of queue `jobs`, created at examples/trace_to_file.rs:83: BeforeHandler
+//!     Create tevent_core::wakeup::Wakeup
+//! timer, tag 0x7, created at examples/trace_to_file.rs:112: BeforeHandler
+//! timer, tag 0x7, created at examples/trace_to_file.rs:112: Detach
+//! NotifyCallback trace_to_file::job_slept
+//! NotifyCallback trace_to_file::job_done
+//! QueueLeave trace_to_file::job_begin
+//! entry of queue `jobs`, created at examples/trace_to_file.rs:83: Detach
 //! ```
 
 use std::cell::RefCell;
@@ -19,9 +32,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use std::{env, process};
 
-use tevent::{
-    CallFlowEvent, Context, ContextRef, DebugLevel, Queue, QueueRef, Req, ReqRef, set_call_flow_callback,
-};
+use tevent::{Context, ContextRef, DebugLevel, Queue, QueueRef, Req, ReqRef, Wakeup};
+use tevent::{set_call_flow_callback, wakeup_recv, wakeup_send};
 
 /// A trace under way.
 struct TraceFile {
@@ -31,7 +43,7 @@ struct TraceFile {
 
 impl TraceFile {
     fn begin(ev: &ContextRef, path: &Path) -> io::Result<Rc<Self>> {
-        let file = File::create(path)?;
+        let file = File::create_new(path)?;
         let trace = Rc::new(TraceFile { start: Instant::now(), lines: RefCell::new(BufWriter::new(file)) });
 
         let events = Rc::clone(&trace);
@@ -40,9 +52,10 @@ impl TraceFile {
 
         let requests = Rc::clone(&trace);
         set_call_flow_callback(Some(Rc::new(move |flow| {
-            if flow.event != CallFlowEvent::Reset {
-                let (depth, function) = (4 * flow.depth as usize, flow.function.unwrap_or("-"));
-                requests.line(format_args!("{:depth$}{:?} {function}", "", flow.event));
+            // None for the end of a turn, and for a cleanup that has nothing to call.
+            if let Some(function) = flow.function {
+                let indent = 4 * flow.depth as usize;
+                requests.line(format_args!("{:indent$}{:?} {function}", "", flow.event));
             }
         })));
         Ok(trace)
@@ -82,8 +95,9 @@ fn job_begin(req: &ReqRef<Job>) {
 }
 
 fn job_slept(req: &ReqRef<Job>, subreq: Req<Wakeup>) {
-    wakeup_recv(subreq);
-    req.done();
+    if wakeup_recv(subreq) {
+        req.done();
+    }
 }
 
 fn job_done(_ev: &ContextRef, req: Req<Job>) {
