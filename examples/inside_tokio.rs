@@ -48,7 +48,8 @@ async fn drive(guest: &ContextRef) -> io::Result<Infallible> {
 
 #[allow(unsafe_code, reason = "whoever gives tokio an fd vouches for it")]
 fn watch(fd: LoopFd) -> io::Result<AsyncFd<LoopFd>> {
-    // SAFETY: a LoopFd keeps its file open, under the same number, as long as it lives, and the AsyncFd owns it.
+    // SAFETY: a LoopFd keeps its file open, under the same number, as long as it lives, and the AsyncFd owns it. (Only in a forked
+    // child it becomes another, and tokio's runtime does not live on there.)
     let watched = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
     Ok(watched?)
 }

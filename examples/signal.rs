@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! SIGHUP came 2 times: the configuration is read again
-//! SIGUSR1 from this process: 1 reload so far
+//! SIGUSR1 from this process: reloads so far: 1
 //! signal 15: closing down
 //! nothing is left to do
 //! ```
@@ -44,7 +44,7 @@ fn catch_signals(ev: &ContextRef, daemon: &Rc<Daemon>) -> Result<(), AddSignalEr
             Some(pid) => format!("process {pid}"),
             None => "the kernel".to_owned(),
         };
-        println!("SIGUSR1 from {sender}: {} reload so far", telling.reloads.get());
+        println!("SIGUSR1 from {sender}: reloads so far: {}", telling.reloads.get());
     })?);
 
     for signal in [Signal::INT, Signal::TERM] {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use tevent::{Backend, Context, ContextRef, ReqError, wakeup_send};
 
-/// The code under test. It knows nothing of tests: it takes any context, and asks that one for the time.
+/// The code under test. It knows nothing of tests: it takes any context, and its pauses are timers of that.
 ///
 /// Tries up to `times`, with pauses in between that double from a second on.
 async fn retry(

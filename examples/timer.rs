@@ -27,8 +27,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Calls `beat` at `first` and each `period` from then on, until it breaks.
 ///
-/// A timer fires once. This one arms itself again, counted from when it was due and not from when it ran, so that beats do not drift;
-/// those that a loop held up has missed are not made up for.
+/// A timer fires once. This one arms itself again, counted from when it was due and not from when it ran, so that beats do not drift.
+/// Beats that were missed while something held the loop up are not made up for.
 fn every(
     ev: &ContextRef,
     first: Instant,

@@ -59,7 +59,7 @@ impl Head {
     fn output(&self) -> Option<String> {
         let says = self.lines.iter().position(|line| line.starts_with("It prints"))?;
         let lines = Head::block(&self.lines[says..], "text")?;
-        Some(lines.iter().map(|line| format!("{line}\n")).collect())
+        Some(lines.join("\n") + "\n")
     }
 
     fn has_own_test(&self) -> bool {
