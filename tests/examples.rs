@@ -44,9 +44,8 @@ impl Head {
         if self.lines.first().is_none_or(String::is_empty) {
             return Err("its first line says what it is for");
         }
-        let [command] = Head::block(&self.lines, "sh").unwrap_or_default() else {
-            return Err("one command stands in a block ```sh");
-        };
+        let commands = Head::block(&self.lines, "sh").unwrap_or_default();
+        let command = commands.first().ok_or("the command stands first in a block ```sh")?;
         let (cargo, arguments) = command.split_once(" -- ").unwrap_or((command, ""));
         let named = cargo.strip_prefix("cargo run ").and_then(|rest| rest.rsplit_once("--example "));
         if named.is_none_or(|(_options, name)| name != self.name) {
