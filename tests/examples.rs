@@ -70,7 +70,9 @@ impl Head {
         let arguments = self.arguments()?;
         let Some(expected) = self.output() else {
             let excused = self.has_own_test();
-            return excused.then_some(()).ok_or("a block ```text follows on `It prints`".to_owned());
+            let missing =
+                "a block ```text follows on `It prints`, or it has a test of its own, tests/NAME.rs";
+            return excused.then_some(()).ok_or(missing.to_owned());
         };
         // One that hangs has failed.
         let mut command = Command::new("timeout");
