@@ -44,8 +44,10 @@ pub(crate) fn connection_send(daemon: &Rc<Daemon>, stream: Stream, session: Sess
 /// It finishes when all that has arrived whole is answered.
 pub(crate) fn connection_drain(req: &ReqRef<Connection>) {
     let waiting = req.with_state(|connection| {
+        let waiting = connection.waiting.take();
+        let _ = waiting.is_some() && connection.read().is_ok(); // what has arrived in the same moment
         connection.ending = true;
-        connection.waiting.take()
+        waiting
     });
     drop(waiting.flatten().and_then(|waiting| req.take(&waiting)));
     connection_next(req);

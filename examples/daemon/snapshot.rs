@@ -56,7 +56,12 @@ pub(crate) fn load(daemon: &Rc<Daemon>, dir: &Path) -> io::Result<()> {
     while !session.quit {
         let request = parse(rest).map_err(Error::other)?;
         let (args, after) = request.ok_or(Error::new(ErrorKind::UnexpectedEof, "it is not whole"))?;
-        execute(&args, &mut session, daemon).map_err(Error::other)?;
+        let done = if args.is_empty() {
+            Err("a request is empty".into())
+        } else {
+            execute(&args, &mut session, daemon)
+        };
+        done.map_err(|failure| Error::other(failure.replace(['\r', '\n'], " ")))?;
         rest = after;
     }
     Ok(())

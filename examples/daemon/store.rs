@@ -19,6 +19,9 @@ pub(crate) const DATABASES: usize = 16;
 const MAX_DATA: usize = 1 << 30;
 const ALLOWANCE: usize = 200;
 
+/// No key lives longer, so that every calendar can hold its end.
+const FOREVER: Duration = Duration::from_secs(1 << 40);
+
 pub(crate) struct Store {
     ev: ContextRef,
     /// For its timers.
@@ -71,7 +74,7 @@ impl Store {
     /// Ends a key after that time. Whether there is such a key.
     pub(crate) fn expire(&mut self, db: usize, key: &[u8], after: Duration) -> bool {
         let Some(entry) = self.databases[db].get_mut(key) else { return false };
-        let (store, key) = (self.me.clone(), Bytes::from(key));
+        let (store, key, after) = (self.me.clone(), Bytes::from(key), after.min(FOREVER));
         entry.expiry = Some(self.ev.add_timer(after, move |_ev, _te, _now| {
             store.upgrade().map(|store| store.borrow_mut().remove(db, &key));
         }));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tevent::{Backend, Context, Req};
 
 use crate::commands::Session;
@@ -40,6 +41,7 @@ struct Peer {
 impl Peer {
     fn new(world: &World, db: usize) -> Peer {
         let (near, far) = narrow_pair();
+        set_socket_send_buffer_size(&far, 8 * 1024).unwrap();
         let session = Session { db, ..Session::default() };
         let connection = connection_send(&world.daemon, near, session);
         let (client, naive) = (Client::new(far), Naive::default());

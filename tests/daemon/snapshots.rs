@@ -12,7 +12,8 @@ use crate::world::{World, request, shown};
 
 /// A daemon that keeps its snapshots there.
 fn world(folder: &Folder) -> World {
-    let world = World::new(Kind::Simulated, &["--dir", folder.path().to_str().unwrap()]);
+    let world =
+        World::new(Kind::Simulated, &["--idle-timeout", "0", "--dir", folder.path().to_str().unwrap()]);
     world.ctx.set_wait_timeout(None);
     world
 }
@@ -42,6 +43,13 @@ fn load(bytes: &[u8]) -> Result<World, String> {
         assert!(!error.contains(['\n', '\r']), "{error:?}");
         error
     })
+}
+
+/// As far as the wall clock has not gone on meanwhile.
+#[track_caller]
+fn assert_in_1000_seconds(reply: &str) {
+    let left: u64 = reply.trim_matches([':', '|']).parse().unwrap();
+    assert!((900..=1000).contains(&left), "{left}");
 }
 
 /// A small snapshot with something of everything.
@@ -92,9 +100,7 @@ fn what_was_saved_is_there_again() {
             ("DBSIZE", ":3|"),
         ],
     );
-    // No more of the wall clock's time goes by in this test than that.
-    let left: u64 = new.ask(&client, "TTL a").trim_matches([':', '|']).parse().unwrap();
-    assert!((900..=1000).contains(&left), "{left}");
+    assert_in_1000_seconds(&new.ask(&client, "TTL a"));
     new.assert_dialogue(&client, &[("SELECT 15", "+OK|"), ("DBSIZE", ":3|"), ("GET a", "$0||")]);
     let reply = new.exchange(&client, &request([&b"MGET"[..], &all, b""]));
     let expected = [b"*2\r\n$1048576\r\n", &*large, b"\r\n$256\r\n", &all, b"\r\n"].concat();
@@ -146,7 +152,8 @@ fn a_snapshot_that_is_cut_off_is_none() {
         assert_eq!(error, "it is not whole", "{end}");
     }
     let world = load(&whole).unwrap_or_else(|error| panic!("{error}"));
-    world.assert_dialogue(&world.connect(), &[("MGET a b", "*2|$1|1|$1|2|"), ("TTL b", ":1000|")]);
+    world.assert_dialogue(&world.connect(), &[("MGET a b", "*2|$1|1|$1|2|"), ("TTL a", ":-1|")]);
+    assert_in_1000_seconds(&world.ask(&world.connect(), "TTL b"));
 }
 
 #[test]
