@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use markdown::Page;
+use markdown::{Block, Page};
 
 const LIB: &str = include_str!("../src/lib.rs");
 
@@ -47,7 +47,7 @@ fn chapters() -> Vec<(String, Page)> {
 fn every_page_with_rust_code_is_run() {
     let mut run = 0;
     for (path, page) in pages() {
-        if page.blocks.iter().any(|block| block.is_rust()) {
+        if page.blocks.iter().any(Block::is_rust) {
             let included = format!("include_str!(\"../{}\")", path.display());
             assert!(LIB.contains(&included), "src/lib.rs does not include {}", path.display());
             run += 1;
@@ -60,7 +60,8 @@ fn every_page_with_rust_code_is_run() {
 fn code_that_is_not_run_says_why() {
     for (path, page) in pages() {
         for block in &page.blocks {
-            let at = format!("{}, `{}`: {}", path.display(), block.info, block.code.lines().next().unwrap_or(""));
+            let first = block.code.lines().next().unwrap_or("");
+            let at = format!("{}, `{}`: {first}", path.display(), block.info);
             assert!(!block.info.is_empty(), "the language is not said: {at}");
             assert!(block.runs() || block.has_reason(), "no reason: {at}");
         }

@@ -29,10 +29,9 @@ impl Block {
 
     /// Whether all of it that is Rust is compiled and run.
     pub(crate) fn runs(&self) -> bool {
-        !self.words().any(|word| {
-            ["ignore", "no_run", "compile_fail"].iter().any(|not| word == *not)
-                || word.starts_with("ignore-")
-        })
+        !self
+            .words()
+            .any(|word| ["ignore", "no_run", "compile_fail"].contains(&word) || word.starts_with("ignore-"))
     }
 
     /// Whether a text in brackets follows, which rustdoc takes for a comment.
