@@ -24,7 +24,7 @@ fn many<T>(make: impl Fn() -> T) -> Vec<T> {
 fn assert_keeps(what: &str, each: isize, burst: impl Fn()) {
     let kept = bytes_kept(&burst);
     println!("{what}: {kept} bytes for {BURST}");
-    assert_eq!(kept / BURST as isize, each, "{what} keep {kept} bytes for {BURST}");
+    assert_eq!(kept / isize::try_from(BURST).unwrap(), each, "{what} keep {kept} bytes for {BURST}");
     assert_eq!(bytes_kept(burst), 0, "{what}: the same burst again finds its room");
 }
 
@@ -38,7 +38,9 @@ fn burst_of_requests(ctx: &ContextRef) {
 
 fn burst_of_immediates(ctx: &ContextRef) {
     let all = many(|| Immediate::new(|_, _| {}));
-    all.iter().for_each(|im| im.schedule(ctx));
+    for im in &all {
+        im.schedule(ctx);
+    }
     ctx.loop_wait().unwrap();
 }
 
@@ -53,8 +55,9 @@ fn of_a_context() {
     assert_keeps("timers", 24, || burst_of_timers(&ctx));
     assert_keeps("requests", 32, || burst_of_requests(&ctx));
     assert_keeps("kept", 40, || {
-        let all = many(|| ctx.keep(Immediate::new(|_, _| {})));
-        all.iter().for_each(|im| drop(ctx.take(im)));
+        for im in many(|| ctx.keep(Immediate::new(|_, _| {}))) {
+            drop(ctx.take(&im));
+        }
     });
 }
 
