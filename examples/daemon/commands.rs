@@ -1,11 +1,9 @@
 //! What each command does. None of them waits, and none knows where its request came from.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use globset::{GlobBuilder, GlobMatcher};
+use regex::bytes::Regex;
 
 use crate::daemon::Daemon;
 use crate::resp::{Failure, OK, Reply, number};
@@ -52,7 +50,7 @@ pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>
         (b"ttl", [key]) => Reply::Int(store().seconds_left(db, key)),
         (b"keys", [glob]) => {
             let (pattern, store) = (pattern(glob)?, store());
-            let fitting = store.databases[db].keys().filter(|key| pattern.is_match(OsStr::from_bytes(key)));
+            let fitting = store.databases[db].keys().filter(|key| pattern.is_match(key));
             bounded(fitting.cloned().map(Reply::Value).collect())?
         }
         (b"dbsize", []) => Reply::int(store().databases[db].len()),
@@ -109,11 +107,24 @@ fn bounded(values: Vec<Reply>) -> Result<Reply, Failure> {
     if fits { Ok(Reply::Array(values)) } else { Err("ERR the reply would be too large".into()) }
 }
 
-/// A pattern as in KEYS.
-fn pattern(glob: &[u8]) -> Result<GlobMatcher, Failure> {
-    let glob = String::from_utf8_lossy(glob).replace('{', "\\{").replace('}', "\\}");
-    let glob = GlobBuilder::new(&glob).literal_separator(false).backslash_escape(true).build();
-    glob.map(|glob| glob.compile_matcher()).map_err(|error| format!("ERR {error}").into())
+/// A pattern as in KEYS, put as a regular expression.
+fn pattern(glob: &[u8]) -> Result<Regex, Failure> {
+    let (mut regex, mut in_class, mut bytes) = (String::from("(?s-u)^"), false, glob.iter().copied());
+    let itself = |byte| format!("\\x{byte:02x}");
+    while let Some(byte) = bytes.next() {
+        regex += &match byte {
+            b'*' if !in_class => ".*".to_owned(),
+            b'?' if !in_class => ".".to_owned(),
+            b'^' | b'-' if in_class => char::from(byte).to_string(),
+            b'[' | b']' if in_class == (byte == b']') => {
+                in_class = !in_class;
+                char::from(byte).to_string()
+            }
+            b'\\' => itself(bytes.next().unwrap_or(byte)),
+            _ => itself(byte),
+        };
+    }
+    Regex::new(&(regex + "$")).map_err(|_error| "ERR invalid pattern".into())
 }
 
 fn set(
@@ -164,7 +175,7 @@ fn config_get(daemon: &Daemon, globs: &[&[u8]]) -> Result<Reply, Failure> {
     let mut found = Vec::new();
     for glob in globs {
         let pattern = pattern(&glob.to_ascii_lowercase())?;
-        let fitting = settings.iter().filter(|(name, _)| pattern.is_match(name));
+        let fitting = settings.iter().filter(|(name, _)| pattern.is_match(name.as_bytes()));
         found.extend(fitting.flat_map(|(name, value)| [Reply::text(name), Reply::text(value)]));
     }
     Ok(Reply::Array(found))
