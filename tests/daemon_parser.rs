@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
+#[path = "daemon/pieces.rs"]
+mod pieces;
 #[allow(dead_code, reason = "replies are not looked at")]
 #[path = "../examples/daemon/resp.rs"]
 mod resp;
@@ -13,57 +15,19 @@ mod store {
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use resp::{MAX_ARGUMENT, MAX_ARGUMENTS, MAX_REQUEST, parse, write_bulk};
+use pieces::{Request, Seen};
+use resp::{MAX_ARGUMENT, MAX_REQUEST, write_bulk};
 
-type Request = Vec<Vec<u8>>;
-
-/// What a connection has seen: the requests, and how it ended if that was an error.
-#[derive(Debug, Default, PartialEq)]
-struct Seen {
-    requests: Vec<Request>,
-    error: Option<String>,
-    /// What has arrived and is not done.
-    input: Vec<u8>,
-}
-
-impl Seen {
-    /// As a connection of the daemon does it.
-    fn add(&mut self, piece: &[u8]) {
-        if self.error.is_some() {
-            return;
-        }
-        self.input.extend_from_slice(piece);
-        loop {
-            match parse(&self.input) {
-                Ok(None) => return,
-                Ok(Some((args, rest))) => {
-                    assert!(args.len() <= MAX_ARGUMENTS && rest.len() < self.input.len());
-                    let (args, done) =
-                        (args.into_iter().map(<[u8]>::to_vec).collect(), self.input.len() - rest.len());
-                    self.requests.push(args);
-                    self.input.drain(..done);
-                }
-                Err(error) => {
-                    assert!(!error.contains(['\r', '\n']), "{error:?}");
-                    self.error = Some(error);
-                    self.input.clear(); // what follows is not looked at
-                    return;
-                }
-            }
-        }
+/// All of it, cut there.
+fn of(bytes: &[u8], cuts: &[prop::sample::Index]) -> Seen {
+    let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    cuts.sort_unstable();
+    let (mut seen, mut begin) = (Seen::default(), 0);
+    for cut in cuts.into_iter().chain([bytes.len()]) {
+        seen.add(&bytes[begin..cut]);
+        begin = cut;
     }
-
-    /// All of it, cut there.
-    fn of(bytes: &[u8], cuts: &[prop::sample::Index]) -> Seen {
-        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-        cuts.sort_unstable();
-        let (mut seen, mut begin) = (Seen::default(), 0);
-        for cut in cuts.into_iter().chain([bytes.len()]) {
-            seen.add(&bytes[begin..cut]);
-            begin = cut;
-        }
-        seen
-    }
+    seen
 }
 
 fn written(requests: &[Request]) -> Vec<u8> {
@@ -107,7 +71,7 @@ proptest! {
 
     #[test]
     fn any_bytes_give_the_same_in_pieces_as_at_once(bytes in vec(any::<u8>(), 0..400), cuts in cuts()) {
-        prop_assert_eq!(Seen::of(&bytes, &cuts), Seen::of(&bytes, &[]));
+        prop_assert_eq!(of(&bytes, &cuts), of(&bytes, &[]));
     }
 
     #[test]
@@ -115,12 +79,12 @@ proptest! {
         bytes in nearly_protocol(),
         cuts in cuts(),
     ) {
-        prop_assert_eq!(Seen::of(&bytes, &cuts), Seen::of(&bytes, &[]));
+        prop_assert_eq!(of(&bytes, &cuts), of(&bytes, &[]));
     }
 
     #[test]
     fn what_was_written_comes_back(requests in requests(), cuts in cuts()) {
-        let seen = Seen::of(&written(&requests), &cuts);
+        let seen = of(&written(&requests), &cuts);
         prop_assert_eq!(seen, Seen { requests, ..Seen::default() });
     }
 
@@ -136,7 +100,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         let whole = (0..).take_while(|n| *n < requests.len() && written(&requests[..=*n]).len() <= at).count();
-        let seen = Seen::of(&bytes, &cuts);
+        let seen = of(&bytes, &cuts);
         prop_assert_eq!(&seen.requests[..whole], &requests[..whole]);
     }
 }

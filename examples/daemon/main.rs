@@ -58,7 +58,7 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         ctx.keep(ctx.add_signal(signal, SignalFlags::NONE, move |_ev, _se, _delivery| server_stop(&server))?);
     }
     let told = daemon.clone();
-    ctx.keep(ctx.add_signal(SIGHUP, SignalFlags::NONE, move |_ev, _se, _delivery| say(&told.info()))?);
+    ctx.keep(ctx.add_signal(SIGHUP, SignalFlags::NONE, move |_ev, _se, _delivery| say(told.info().trim_end()))?);
     names.iter().try_for_each(|name| writeln!(stdout(), "listening on {name}"))?;
 
     server.poll(&ctx)?;

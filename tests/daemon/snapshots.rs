@@ -13,7 +13,7 @@ use crate::world::{World, request, shown};
 /// A daemon that keeps its snapshots there.
 fn world(folder: &Folder) -> World {
     let world =
-        World::new(Kind::Simulated, &["--idle-timeout", "0", "--dir", folder.path().to_str().unwrap()]);
+        World::new(Kind::Simulated, &["--idle-timeout", "0", "--dir", folder.root().to_str().unwrap()]);
     world.ctx.set_wait_timeout(None);
     world
 }
@@ -26,14 +26,14 @@ impl World {
     }
 
     fn load(&self, folder: &Folder) -> io::Result<()> {
-        snapshot::load(&self.daemon, folder.path())
+        snapshot::load(&self.daemon, folder.root())
     }
 }
 
 /// Loads such a file; an error has one line.
 #[track_caller]
 fn load(folder: &Folder, world: &World, bytes: &[u8]) -> Result<(), String> {
-    fs::write(folder.join("dump.tevent"), bytes).unwrap();
+    fs::write(folder.path("dump.tevent"), bytes).unwrap();
     let loaded = catch_unwind(AssertUnwindSafe(|| world.load(folder)));
     let loaded = loaded.unwrap_or_else(|_| panic!("it panicked at {}", bytes.escape_ascii()));
     loaded.map_err(|error| {
@@ -60,7 +60,7 @@ fn small() -> Vec<u8> {
         &[("SET a 1", "+OK|"), ("SET b 2 EX 1000", "+OK|"), ("SELECT 3", "+OK|"), ("SET \r\n ", "+OK|")],
     );
     world.save();
-    fs::read(folder.join("dump.tevent")).unwrap()
+    fs::read(folder.path("dump.tevent")).unwrap()
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn what_no_daemon_has_written_is_refused() {
 #[test]
 fn no_snapshot_is_an_empty_one_and_remains_of_one_go() {
     let folder = Folder::new();
-    fs::write(folder.join("dump.tevent.new"), "half of it").unwrap();
+    fs::write(folder.path("dump.tevent.new"), "half of it").unwrap();
     let world = world(&folder);
     world.load(&folder).unwrap();
     assert_eq!(folder.names(), [""; 0]);
@@ -203,8 +203,8 @@ fn no_snapshot_is_an_empty_one_and_remains_of_one_go() {
 #[test]
 fn why_no_snapshot_was_written_is_told() {
     let folder = Folder::new();
-    let missing = folder.join("missing");
-    let world = World::new(Kind::Simulated, &["--dir", missing.to_str().unwrap()]);
+    let missing = folder.path("missing");
+    let world = World::new(Kind::Simulated, &["--dir", &missing]);
     world.ctx.set_wait_timeout(None);
     world.save();
     assert!(
