@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::io;
-
 use rustix::io::Errno;
 use support::{CountDrop, Log, on_every_backend, run_ready, turns};
 use tevent::{Queue, Req, ReqError, ReqRef, ReqState, When};

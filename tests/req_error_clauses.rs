@@ -6,9 +6,10 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::num::ParseIntError;
+use std::ops::Deref;
 use std::os::fd::RawFd;
 
-use tevent::{Context, ContextRef, FdFlags, Queue, QueueError, Req, ReqError, ReqState, SignalFlags};
+use tevent::{Context, FdFlags, Queue, QueueError, Req, ReqError, ReqState, SignalFlags};
 
 #[derive(Debug, PartialEq)]
 struct Torn;
@@ -110,8 +111,9 @@ fn req_13_a_code_with_a_cause_is_given_as_whatever_makes_an_error() {
     }
 }
 
-fn gone(ctx: Context) -> ContextRef {
-    ctx.clone()
+/// A Ref whose owner has gone.
+fn gone<T: Deref<Target: Clone>>(owner: T) -> T::Target {
+    owner.deref().clone()
 }
 
 /// As in a function that makes a request: `?` takes them all.
@@ -121,7 +123,7 @@ fn what_cannot_be_added(what: &str) -> Result<(), ReqError> {
     match what {
         "a negative fd" => drop(ctx.add_fd(-1 as RawFd, FdFlags::READ, |_ev, _fde, _flags| {})?),
         "SIGKILL" => drop(ctx.add_signal(libc::SIGKILL, SignalFlags::NONE, |_ev, _se, _delivery| {})?),
-        "a queue that is gone" => Queue::create(what).clone().add(&ctx, &req, |_req| {})?,
+        "a queue that is gone" => gone(Queue::create(what)).add(&ctx, &req, |_req| {})?,
         "a loop that is gone" => gone(ctx).loop_once()?,
         "exabytes" => Vec::<u8>::new().try_reserve(usize::MAX)?,
         _ => unreachable!(),
