@@ -135,7 +135,7 @@ on_every_backend! {
     fn io_4_what_is_accepted_is_close_on_exec_and_can_talk(backend) {
         let ctx = backend.context();
         let (listener, address) = tcp_listener();
-        let Address::Tcp(address) = address else { unreachable!() };
+        let Address::Inet(address) = address else { unreachable!() };
         let listener = Stream::new(listener);
         let req = accept_send(&ctx, &listener);
         run_ready(&ctx);
@@ -182,7 +182,7 @@ on_every_backend! {
         let (listener, address) = tcp_listener();
         listener.set_nonblocking(true).unwrap();
         let stream = Stream::new(listener.try_clone().unwrap());
-        let Address::Tcp(address) = address else { unreachable!() };
+        let Address::Inet(address) = address else { unreachable!() };
         let req = accept_send(&ctx, &stream);
         run_ready(&ctx);
         let _client = TcpStream::connect(address).unwrap();
