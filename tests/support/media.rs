@@ -103,15 +103,14 @@ pub fn put(file: impl AsFd, bytes: &[u8]) {
     assert_eq!(rustix::io::write(file, bytes), Ok(bytes.len()));
 }
 
-/// Reads until nothing is left, or the end; the bytes of all reads.
+/// What each read gives, until nothing is left.
 pub fn take_all(file: impl AsFd) -> Vec<Vec<u8>> {
     let mut taken = Vec::new();
     let mut buffer = vec![0; 300_000];
     loop {
         match rustix::io::read(&file, &mut *buffer) {
-            Ok(0) | Err(Errno::AGAIN) if taken.last().is_some_and(Vec::is_empty) => return taken,
+            Ok(0) | Err(Errno::AGAIN) => return taken,
             Ok(n) => taken.push(buffer[..n].to_vec()),
-            Err(Errno::AGAIN) => return taken,
             Err(errno) => panic!("reading: {errno}"),
         }
     }

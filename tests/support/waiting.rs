@@ -13,14 +13,13 @@ use std::time::Duration;
 
 use rustix::net::SendFlags;
 use tevent::io::{
-    Address, Stream, accept_send, connect_send, read_packet_send, wait_for_error_send, wait_for_read_send,
-    writev_send,
+    Stream, accept_send, connect_send, read_packet_send, wait_for_error_send, wait_for_read_send, writev_send,
 };
 use tevent::{ContextRef, Queue, Req, ReqError};
 
 use super::media::Medium::{self, Fifo, Pipe, Tcp, Udp, Unix, UnixDatagram};
 use super::media::{put, take_all};
-use super::streams::TempPath;
+use super::streams::{FullListener, TempPath};
 
 /// A request, whatever its state's type is.
 pub trait AnyReq {
@@ -218,22 +217,14 @@ fn standing_in_queue(medium: Medium, ev: &ContextRef, queue: &Queue) -> Waiting 
     Waiting::on(ends, req, |_ev, _waiting| drop(head))
 }
 
-/// To a listener that takes one connection, which somebody else has: the kernel drops what comes after that.
 fn connecting(ev: &ContextRef) -> Waiting {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = Address::from(any).socket().unwrap();
-    rustix::net::bind(&listener, &any).unwrap();
-    rustix::net::listen(&listener, 0).unwrap();
-    let address: SocketAddr = rustix::net::getsockname(&listener).unwrap().try_into().unwrap();
-    let first = TcpStream::connect(address).unwrap();
-    let address = Address::from(address);
-    let stream = address.socket().unwrap();
-    let req = connect_send(ev, &stream, &address);
-    let until_then = (listener, first);
+    let listener = FullListener::new();
+    let stream = listener.address.socket().unwrap();
+    let req = connect_send(ev, &stream, &listener.address);
     Waiting::of(stream, req, move |ev, waiting| {
         waiting.set_endtime(ev, Duration::from_millis(1));
         ev.loop_until(|| !waiting.is_in_progress()).unwrap();
-        drop(until_then);
+        drop(listener);
     })
 }
 

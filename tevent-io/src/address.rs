@@ -148,6 +148,8 @@ impl Address {
     pub(crate) fn connect(&self, stream: &Stream) -> rustix::io::Result<()> {
         match self {
             Address::Inet(address) => rustix::net::connect(stream, address),
+            // The kernel would take it for a name that is no file's.
+            Address::Unix(path) if path.as_os_str().is_empty() => Err(Errno::INVAL),
             Address::Unix(path) => rustix::net::connect(stream, &SocketAddrUnix::new(path)?),
             Address::UnixAbstract(name) => {
                 rustix::net::connect(stream, &SocketAddrUnix::new_abstract_name(name)?)

@@ -29,7 +29,7 @@ pub struct Connect {
 /// [`cancel`](ReqRef::cancel) works as long as the request has not finished. It ends with `ECANCELED`, its callback deferred.
 ///
 /// **One that is cancelled, out of time or dropped midway stops waiting; the kernel goes on connecting.** The stream may
-/// be connected a moment later, and until then another attempt on it fails with `EALREADY`. To give the connection up, drop the stream too:
+/// be connected a moment later; until then another attempt on it fails with `EALREADY`. To give the connection up, drop the stream too:
 /// the file is closed with its last clone. For another attempt take a new [`socket`](Address::socket).
 ///
 /// What it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
