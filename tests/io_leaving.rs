@@ -12,14 +12,19 @@ mod support;
 #[path = "support/waiting.rs"]
 mod waiting;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use media::is_closed_with;
+use media::{Medium, is_closed_with};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
-use streams::{assert_errno, is_blocking};
+use streams::{FullListener, assert_errno, is_blocking};
 use support::{Kind, Log, on_every_backend, run_ready, turns};
-use tevent::io::{Stream, Writev, writev_recv, writev_send};
+use tevent::io::{
+    Stream, Writev, accept_recv, accept_send, connect_recv, connect_send, read_packet_recv, read_packet_send,
+    wait_for_error_recv, wait_for_error_send, wait_for_read_recv, wait_for_read_send, writev_recv,
+    writev_send,
+};
 use tevent::{Context, ContextRef, Immediate, Queue, Req, ReqState};
 use waiting::Waiting;
 
@@ -160,6 +165,24 @@ on_every_backend! {
             let Waiting { stream, far, .. } = waiting;
             assert!(far.is_none_or(|far| is_closed_with(stream, far)), "{name}: something holds the file");
         });
+    }
+
+    fn io_1_io_2_io_3_io_4_sent_on_a_context_that_is_gone(backend) {
+        let gone = backend.context().clone();
+        let ((near, _far), full) = (Medium::Unix.reading(), FullListener::new());
+        let stuck = full.address.socket().unwrap();
+        let results = [
+            writev_recv(writev_send(&gone, None, &near, false, vec!["frame"])).map(drop),
+            read_packet_recv(read_packet_send(&gone, &near, 1, |_packet| Ok::<_, Infallible>(0))).map(drop),
+            connect_recv(connect_send(&gone, &stuck, &full.address)),
+            accept_recv(accept_send(&gone, &near)).map(drop),
+            wait_for_read_recv(wait_for_read_send(&gone, &near, true)),
+            wait_for_error_recv(wait_for_error_send(&gone, &near)),
+        ];
+        for result in results {
+            assert_errno(result, Errno::NOTCONN);
+        }
+        assert!(is_blocking(&stuck));
     }
 
     fn io_1_io_2_io_3_io_4_out_of_time(backend) {
