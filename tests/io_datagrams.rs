@@ -215,17 +215,16 @@ on_every_backend! {
 
     fn io_2_io_4_what_came_back_is_told(backend) {
         let ctx = impatient(backend);
-        type Send = fn(&ContextRef, &Stream) -> Result<(), ReqError>;
-        let ways: [(Send, Errno); 3] = [
+        let ways: [(Whole, Errno); 3] = [
             (|ev, stream| read_packet_recv(polled(ev, exactly(ev, stream, 4))).map(drop), Errno::CONNREFUSED),
             (|ev, stream| wait_for_error_recv(polled(ev, wait_for_error_send(ev, stream))), Errno::CONNREFUSED),
             (|ev, stream| wait_for_read_recv(polled(ev, wait_for_read_send(ev, stream, true))), Errno::PIPE),
         ];
-        for (send, errno) in ways {
+        for (whole, errno) in ways {
             let (stream, far) = Medium::Udp.reading();
             drop(far);
             put(&stream, b"to nobody");
-            assert_errno(send(&ctx, &stream), errno);
+            assert_errno(whole(&ctx, &stream), errno);
         }
     }
 
@@ -249,6 +248,9 @@ on_every_backend! {
         }
     }
 }
+
+/// Sends a request, lets it finish, and receives.
+type Whole = fn(&ContextRef, &Stream) -> Result<(), ReqError>;
 
 fn polled<S: 'static>(ev: &ContextRef, req: Req<S>) -> Req<S> {
     req.poll(ev).unwrap();

@@ -117,7 +117,7 @@ pub fn take_all(file: impl AsFd) -> Vec<Vec<u8>> {
 }
 
 /// Whether the other end sees the file closed as soon as this stream goes: nobody else holds it.
-pub fn is_closed_with(stream: Stream, far: OwnedFd) -> bool {
+pub fn is_closed_with(stream: Stream, far: impl AsFd) -> bool {
     // TCP would send first what nobody has read.
     let _only_for_sockets = set_socket_linger(&stream, Some(Duration::ZERO));
     drop(stream);
