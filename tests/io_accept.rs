@@ -15,7 +15,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use rustix::io::{Errno, FdFlags as DescriptorFlags, fcntl_getfd};
-use streams::{TempPath, assert_errno, before_its_handler, impatient};
+use streams::{TempPath, assert_errno, before_its_handler};
 use support::{on_every_backend, run_ready, turns};
 use tevent::ContextRef;
 use tevent::io::{Address, Stream, accept_recv, accept_send};
@@ -101,7 +101,7 @@ on_every_backend! {
     }
 
     fn io_4_what_can_never_be_accepted_from_is_an_error(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let (datagrams, far) = UnixDatagram::pair().unwrap();
         far.send(b"no connection").unwrap();
         let (pipe, mut writer) = std::io::pipe().unwrap();
@@ -115,7 +115,7 @@ on_every_backend! {
     }
 
     fn io_4_a_connection_that_has_ended_is_accepted_like_any_other(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let (listener, address) = tcp_listener();
         let listener = Stream::new(listener);
         let ways: [fn(TcpStream); 2] = [drop, |client| media::reset(client.into())];
@@ -128,7 +128,7 @@ on_every_backend! {
     }
 
     fn io_4_a_connection_that_another_took_is_no_error(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let (listener, address) = tcp_listener();
         listener.set_nonblocking(true).unwrap();
         let other = listener.try_clone().unwrap();

@@ -16,10 +16,10 @@ use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 
-use media::{Medium, put, take_all};
+use media::{Medium, await_arrival, is_told_of_the_end, put, take_all};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, socketpair};
-use streams::{TempPath, assert_errno, impatient, pattern, set_blocking};
+use streams::{TempPath, assert_errno, pattern, set_blocking};
 use support::{on_every_backend, run_ready};
 use tevent::io::{
     Address, ReadPacket, Stream, connect_recv, connect_send, read_packet_recv, read_packet_send,
@@ -47,7 +47,7 @@ fn exactly(ev: &ContextRef, stream: &Stream, length: usize) -> Req<ReadPacket> {
 
 on_every_backend! {
     fn io_1_however_many_buffers_are_one_datagram(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         for queue in [None, Some(Queue::create("near"))] {
             // Around the 16 that are written at a time to a byte stream, and up to what one call takes.
             for count in [1, 15, 16, 17, 18, 300, 1024] {
@@ -57,32 +57,33 @@ on_every_backend! {
                     let req = writev_send(&ctx, queue.as_deref(), &stream, false, buffers);
                     req.poll(&ctx).unwrap();
                     assert_eq!(writev_recv(req), Ok(bytes.len()));
-                    assert_eq!((take_all(&far), stream.writes()), (vec![bytes], 1), "{count} buffers");
+                    assert_eq!((arrived(&far), stream.writes()), (vec![bytes], 1), "{count} buffers");
                 });
             }
         }
     }
 
     fn io_1_empty_buffers_are_no_datagrams_and_do_not_count(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         each_kind(|stream, far| {
             let mut buffers = vec![""; 5000];
             buffers[1] = "a";
             buffers[4000] = "bc";
             let req = writev_send(&ctx, None, &stream, false, buffers);
             req.poll(&ctx).unwrap();
-            assert_eq!((writev_recv(req), take_all(&far)), (Ok(3), vec![b"abc".to_vec()]));
+            assert_eq!((writev_recv(req), arrived(&far)), (Ok(3), vec![b"abc".to_vec()]));
         });
     }
 
     fn io_1_no_bytes_at_all_are_an_empty_datagram(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         for queue in [None, Some(Queue::create("near"))] {
             for buffers in [vec![], vec![""], vec![""; 100]] {
                 let (stream, far) = Medium::Udp.writing();
                 let req = writev_send(&ctx, queue.as_deref(), &stream, false, buffers);
                 req.poll(&ctx).unwrap();
                 assert_eq!((writev_recv(req), stream.writes()), (Ok(0), 1));
+                await_arrival(&far);
                 assert_eq!(rustix::io::read(&far, &mut [0; 10]), Ok(0), "it has arrived");
                 assert_eq!(rustix::io::read(&far, &mut [0; 10]), Err(Errno::AGAIN), "and no other");
             }
@@ -90,7 +91,7 @@ on_every_backend! {
     }
 
     fn io_1_a_datagram_that_is_too_long_is_emsgsize_and_nothing_is_sent(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let queue = Queue::create("near");
         let too_long = || vec![vec![7; 1 << 20]];
         let too_many = || vec![vec![7; 1]; 1025];
@@ -102,13 +103,13 @@ on_every_backend! {
                 assert_eq!((take_all(&far), stream.broken()), (vec![], None));
                 let next = writev_send(&ctx, Some(&queue), &stream, false, vec!["next"]);
                 next.poll(&ctx).unwrap();
-                assert_eq!((writev_recv(next), take_all(&far)), (Ok(4), vec![b"next".to_vec()]));
+                assert_eq!((writev_recv(next), arrived(&far)), (Ok(4), vec![b"next".to_vec()]));
             });
         }
     }
 
     fn io_1_a_full_datagram_socket_is_waited_for(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let queue = Queue::create("near");
         let (stream, far) = Medium::UnixDatagram.writing();
         while rustix::net::send(&stream, b"before", SendFlags::DONTWAIT).is_ok() {}
@@ -126,7 +127,7 @@ on_every_backend! {
     }
 
     fn io_1_a_writer_that_leaves_breaks_no_datagram_socket(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let queue = Queue::create("near");
         let (stream, far) = Medium::UnixDatagram.writing();
         while rustix::net::send(&stream, b"before", SendFlags::DONTWAIT).is_ok() {}
@@ -135,11 +136,11 @@ on_every_backend! {
         take_all(&far);
         let next = writev_send(&ctx, Some(&queue), &stream, false, vec!["next"]);
         next.poll(&ctx).unwrap();
-        assert_eq!((writev_recv(next), take_all(&far)), (Ok(4), vec![b"next".to_vec()]));
+        assert_eq!((writev_recv(next), arrived(&far)), (Ok(4), vec![b"next".to_vec()]));
     }
 
     fn io_1_nobody_there_is_econnrefused(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         for medium in Medium::DATAGRAMS {
             let (stream, far) = medium.writing();
             drop(far);
@@ -151,19 +152,20 @@ on_every_backend! {
             };
             if medium == Medium::Udp {
                 assert_eq!(send(), Ok(5), "the news comes back with the next call");
+                assert!(is_told_of_the_end(&stream));
             }
             assert_errno(send(), Errno::CONNREFUSED);
         }
     }
 
     fn io_2_a_datagram_that_would_be_cut_is_emsgsize_and_the_next_is_whole(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         each_kind(|stream, far| {
             put(&far, b"longer than wanted");
             put(&far, b"as wanted");
-            let req = exactly(&ctx, &stream, 9);
+            let req = polled(&ctx, exactly(&ctx, &stream, 9));
             assert_errno(read_packet_recv(req), Errno::MSGSIZE);
-            let req = exactly(&ctx, &stream, 9);
+            let req = polled(&ctx, exactly(&ctx, &stream, 9));
             assert_eq!(read_packet_recv(req).unwrap(), b"as wanted");
             // In the loop, not at once, and for what `more` asks for.
             let req = read_packet_send(&ctx, &stream, 2, |_packet| Ok::<_, Infallible>(3));
@@ -176,7 +178,7 @@ on_every_backend! {
     }
 
     fn io_2_a_shorter_datagram_is_a_part_of_the_packet(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         each_kind(|stream, far| {
             let req = exactly(&ctx, &stream, 9);
             for part in [&b"one"[..], b"two", b"six"] {
@@ -184,12 +186,13 @@ on_every_backend! {
                 put(&far, part);
                 run_ready(&ctx);
             }
+            req.poll(&ctx).unwrap();
             assert_eq!(read_packet_recv(req).unwrap(), b"onetwosix");
         });
     }
 
     fn io_2_a_datagram_is_read_whole_however_long_it_is(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let (stream, far) = Medium::UnixDatagram.reading();
         for length in [65_535, 65_536, 65_537, 150_000] {
             let bytes = pattern(length);
@@ -203,18 +206,19 @@ on_every_backend! {
     }
 
     fn io_2_an_empty_datagram_reads_as_the_end(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         for medium in Medium::DATAGRAMS {
             let (stream, far) = medium.reading();
             put(&far, b"");
             put(&far, b"next");
-            assert_errno(read_packet_recv(exactly(&ctx, &stream, 4)), Errno::PIPE);
-            assert_eq!(read_packet_recv(exactly(&ctx, &stream, 4)).unwrap(), b"next");
+            let read = || read_packet_recv(polled(&ctx, exactly(&ctx, &stream, 4)));
+            assert_errno(read(), Errno::PIPE);
+            assert_eq!(read().unwrap(), b"next");
         }
     }
 
     fn io_2_io_4_what_came_back_is_told(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let ways: [(Whole, Errno); 3] = [
             (|ev, stream| read_packet_recv(polled(ev, exactly(ev, stream, 4))).map(drop), Errno::CONNREFUSED),
             (|ev, stream| wait_for_error_recv(polled(ev, wait_for_error_send(ev, stream))), Errno::CONNREFUSED),
@@ -224,12 +228,13 @@ on_every_backend! {
             let (stream, far) = Medium::Udp.reading();
             drop(far);
             put(&stream, b"to nobody");
+            assert!(is_told_of_the_end(&stream));
             assert_errno(whole(&ctx, &stream), errno);
         }
     }
 
     fn io_3_datagram_sockets_connect_at_once(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let path = TempPath::new();
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
         let unix = UnixDatagram::bind(&path.0).unwrap();
@@ -244,9 +249,15 @@ on_every_backend! {
             assert!(!req.is_in_progress(), "{address}");
             connect_recv(req).unwrap();
             let req = polled(&ctx, writev_send(&ctx, None, &stream, false, vec!["hello"]));
-            assert_eq!((writev_recv(req), take_all(&far)), (Ok(5), vec![b"hello".to_vec()]), "{address}");
+            assert_eq!((writev_recv(req), arrived(&far)), (Ok(5), vec![b"hello".to_vec()]), "{address}");
         }
     }
+}
+
+/// What each read gives, as soon as there is something.
+fn arrived(far: &OwnedFd) -> Vec<Vec<u8>> {
+    await_arrival(far);
+    take_all(far)
 }
 
 /// Sends a request, lets it finish, and receives.

@@ -16,10 +16,9 @@ use std::os::fd::OwnedFd;
 
 use End::{Close, HalfClose, Reset};
 use media::Medium::{self, Fifo, Pipe, Tcp, Unix};
-use media::reset;
+use media::{is_told_of_the_end, reset};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
-use streams::impatient;
 use support::{on_every_backend, run_ready};
 use tevent::io::{
     Stream, read_packet_recv, read_packet_send, wait_for_error_recv, wait_for_error_send, wait_for_read_recv,
@@ -81,11 +80,12 @@ const fn told(
 impl Told {
     /// Does it. What is handed back keeps the other end open.
     fn come_to_its_end(&self, near: &Stream, far: OwnedFd) -> Option<OwnedFd> {
+        let mut open = None;
         match self.end {
             Close => drop(far),
             HalfClose => {
                 shutdown(&far, Shutdown::Write).unwrap();
-                return Some(far);
+                open = Some(far);
             }
             Reset if self.medium == Tcp => reset(far),
             Reset => {
@@ -94,7 +94,8 @@ impl Told {
                 drop(far);
             }
         }
-        None
+        assert!(is_told_of_the_end(near));
+        open
     }
 
     /// The end comes while the request waits, or before it is sent.
@@ -135,7 +136,7 @@ impl Told {
 
 on_every_backend! {
     fn io_1_writers_are_told_of_the_end(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         for told in &TABLE {
             let [in_mid_frame, without_queue, with_queue] = told.writers;
             let queue = Queue::create("near");
@@ -158,7 +159,7 @@ on_every_backend! {
     }
 
     fn io_2_read_packet_is_told_of_the_end(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         for told in &TABLE {
             let send = |near: &Stream| read_packet_send(&ctx, near, 1, |_packet| Ok::<_, Infallible>(0));
             told.check(&ctx, Medium::reading, send, |req| read_packet_recv(req).map(drop), told.read_packet);
@@ -166,7 +167,7 @@ on_every_backend! {
     }
 
     fn io_4_wait_for_read_is_told_of_the_end(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         for told in &TABLE {
             for (check_errors, expected) in [false, true].into_iter().zip(told.wait_for_read) {
                 let send = |near: &Stream| wait_for_read_send(&ctx, near, check_errors);
@@ -176,7 +177,7 @@ on_every_backend! {
     }
 
     fn io_4_wait_for_error_is_told_of_the_end(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         for told in &TABLE {
             let send = |near: &Stream| wait_for_error_send(&ctx, near);
             for ends in [Medium::reading, Medium::writing] {

@@ -36,7 +36,7 @@ on_every_backend! {
     }
 
     fn io_4_wait_for_read_finds_what_comes_before_the_end(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         for medium in Medium::BYTES {
             let (stream, far) = medium.reading();
             put(&far, b"x");
@@ -72,12 +72,12 @@ on_every_backend! {
     }
 
     fn io_4_wait_for_read_of_a_listener_is_a_connection(backend) {
-        let ctx = impatient(backend);
+        let ctx = backend.context();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, listener) = (listener.local_addr().unwrap(), Stream::new(listener));
         let plain = wait_for_read_send(&ctx, &listener, false);
         let checked = wait_for_read_send(&ctx, &listener, true);
-        assert_eq!(run_ready(&ctx), 0);
+        assert_eq!(run_ready(&ctx), 0, "nobody has come");
         let _client = TcpStream::connect(address).unwrap();
         plain.poll(&ctx).unwrap();
         checked.poll(&ctx).unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::SocketType;
 use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use tevent::io::Stream;
@@ -116,18 +116,31 @@ pub fn take_all(file: impl AsFd) -> Vec<Vec<u8>> {
     }
 }
 
+/// Waits until something can be read, or the other end is closed; what crosses the network stack may take a moment.
+#[track_caller]
+pub fn await_arrival(file: impl AsFd) {
+    assert!(comes_to(file, PollFlags::IN), "nothing has arrived");
+}
+
+/// Waits until the kernel says that the other end is closed; says whether it does.
+pub fn is_told_of_the_end(file: impl AsFd) -> bool {
+    comes_to(file, PollFlags::RDHUP)
+}
+
+/// Errors and hang-ups count too.
+fn comes_to(file: impl AsFd, what: PollFlags) -> bool {
+    let mut files = [PollFd::new(&file, what)];
+    retry_on_intr(|| rustix::event::poll(&mut files, Some(&Timespec { tv_sec: 5, tv_nsec: 0 }))) == Ok(1)
+}
+
 /// Whether the other end sees the file closed as soon as this stream goes: nobody else holds it.
 pub fn is_closed_with(stream: Stream, far: impl AsFd) -> bool {
     // TCP would send first what nobody has read.
     let _only_for_sockets = set_socket_linger(&stream, Some(Duration::ZERO));
     drop(stream);
-    if rustix::net::sockopt::socket_type(&far) == Ok(SocketType::DGRAM) {
-        // The first write on UDP brings the news.
-        return [(); 2].iter().any(|()| rustix::io::write(&far, b"?") == Err(Errno::CONNREFUSED));
-    }
-    let mut files = [PollFd::new(&far, PollFlags::RDHUP)];
-    rustix::event::poll(&mut files, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
-    files[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
+    let datagrams = rustix::net::sockopt::socket_type(&far) == Ok(SocketType::DGRAM);
+    // Of datagrams only a write tells: at once, or by what comes back.
+    (datagrams && rustix::io::write(&far, b"?") == Err(Errno::CONNREFUSED)) || is_told_of_the_end(far)
 }
 
 /// Closes a TCP connection so that the peer is told of a reset.

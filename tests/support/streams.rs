@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
@@ -96,6 +97,8 @@ impl FullListener {
         rustix::net::listen(&listener, 0).unwrap();
         let address: SocketAddr = rustix::net::getsockname(&listener).unwrap().try_into().unwrap();
         let first = TcpStream::connect(address).unwrap();
+        // When that is there, there is no room.
+        rustix::event::poll(&mut [PollFd::new(&listener, PollFlags::IN)], None).unwrap();
         FullListener { address: address.into(), _held: (listener, first) }
     }
 }
