@@ -65,7 +65,7 @@ pub fn accept_send(ev: &ContextRef, listener: &Stream) -> Req<Accept> {
 
 /// The accepted connection: for `TcpStream::from`, `UnixStream::from` or [`Stream::new`]. Frees the request.
 ///
-/// C equivalent: `accept_recv`. Spec: IO-4.
+/// The example of [`accept_send`] ends with it. C equivalent: `accept_recv`. Spec: IO-4.
 ///
 /// # Errors
 /// - `EINVAL` when the stream does not listen, `EOPNOTSUPP` when it is a datagram socket, `ENOTSOCK` when it is no socket;

@@ -69,7 +69,7 @@ pub fn connect_send(ev: &ContextRef, stream: &Stream, address: &Address) -> Req<
 
 /// Whether the stream is connected. Frees the request.
 ///
-/// C equivalent: `async_connect_recv`. Spec: IO-3.
+/// The example of [`connect_send`] ends with it. C equivalent: `async_connect_recv`. Spec: IO-3.
 ///
 /// # Errors
 /// What the connection failed with:

@@ -27,17 +27,19 @@
 //!
 //! # What they have in common
 //!
-//! - **Files.** TCP, Unix streams, datagram sockets and pipes, as types of the standard library; blocking or not. None blocks (of
-//!   listeners that several processes share see [`accept_send`]), and none raises `SIGPIPE` on a socket. A signal that interrupts one changes nothing.
+//! - **Files.** TCP, Unix streams, datagram sockets and pipes, as types of the standard library, blocking or not. None blocks (of
+//!   listeners that several processes share see [`accept_send`]), and none raises `SIGPIPE` on a socket. A signal that interrupts one
+//!   changes nothing.
 //! - **The callback** runs in a turn of the loop, never inside the `_send` function: one that has its result, or its error, already
 //!   then is posted. The file is not watched any more when it runs.
-//! - **Freed in any state,** before its first turn, waiting, in a queue, in a callback or finished, a request is gone at once: its callback never runs, the
-//!   file is not watched, the queue goes on. The stream stays open for those who hold it.
+//! - **Freed in any state,** before its first turn, waiting, in a queue, in a callback or finished, a request is gone at once: its
+//!   callback never runs, the file is not watched, the queue goes on. The stream stays open for those who hold it.
 //! - **An end time,** [`set_endtime`](tevent_core::ReqRef::set_endtime), finishes it with `TimedOut`; nothing is watched any more.
-//! - **[`cancel`](tevent_core::ReqRef::cancel)** finishes it with `ECANCELED`, its callback deferred, as long as nothing has been done that would be lost: no byte
-//!   written or read. A request that has finished refuses.
-//! - **Errors** are Unix numbers, which [`ReqError::errno`](tevent_core::ReqError::errno) gives (REQ-13); `?` makes an `io::Error` of one. On a
-//!   context that has been freed each fails with `ENOTCONN`; one that is at work when that goes stays in progress, and has to be freed.
+//! - **[`cancel`](tevent_core::ReqRef::cancel)** finishes it with `ECANCELED`, its callback deferred, as long as nothing has been done
+//!   that would be lost: no byte written or read. A request that has finished refuses.
+//! - **Errors** are Unix numbers, which [`ReqError::errno`](tevent_core::ReqError::errno) gives (REQ-13); `?` makes an `io::Error` of
+//!   one. On a context that has been freed a request fails with `ENOTCONN`; one that is at work when its context goes stays in progress,
+//!   and has to be freed.
 
 mod accept;
 mod address;

@@ -95,7 +95,7 @@ pub fn read_packet_send<E: Into<Box<dyn Error + Send + Sync>>>(
 
 /// The packet, whole. Frees the request.
 ///
-/// C equivalent: `read_packet_recv`. Spec: IO-2.
+/// The example of [`read_packet_send`] ends with it. C equivalent: `read_packet_recv`. Spec: IO-2.
 ///
 /// # Errors
 /// - `EPIPE` when the stream ended before the packet did, on a half-close too, and on an empty datagram;

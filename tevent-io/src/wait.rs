@@ -29,8 +29,8 @@ pub struct WaitForError {
 /// An empty datagram looks like the end. On a listener, which is readable when a connection is there, leave `check_errors` out.
 ///
 /// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later turn.
-/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What it has in
-/// common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
+/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What
+/// it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `wait_for_read_send`. Spec: IO-4.
 ///
@@ -63,7 +63,7 @@ pub fn wait_for_read_send(ev: &ContextRef, stream: &Stream, check_errors: bool) 
 
 /// Whether something can be read. Frees the request.
 ///
-/// C equivalent: `wait_for_read_recv`. Spec: IO-4.
+/// The example of [`wait_for_read_send`] ends with it. C equivalent: `wait_for_read_recv`. Spec: IO-4.
 ///
 /// # Errors
 /// - `EPIPE` where the end was to be checked for and nothing is left, after a reset too;
@@ -80,8 +80,8 @@ pub fn wait_for_read_recv(req: Req<WaitForRead>) -> Result<(), ReqError> {
 /// sent stays there.
 ///
 /// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later turn.
-/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What it has in
-/// common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
+/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What
+/// it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `wait_for_error_send`. Spec: IO-4.
 ///
@@ -107,7 +107,7 @@ pub fn wait_for_error_send(ev: &ContextRef, stream: &Stream) -> Req<WaitForError
 
 /// How it failed. Frees the request.
 ///
-/// C equivalent: `wait_for_error_recv`. Spec: IO-4.
+/// The example of [`wait_for_error_send`] ends with it. C equivalent: `wait_for_error_recv`. Spec: IO-4.
 ///
 /// # Errors
 /// Always, unless somebody else called the request done:

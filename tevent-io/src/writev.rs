@@ -131,7 +131,7 @@ pub fn writev_send<B: AsRef<[u8]> + 'static>(
 
 /// How many bytes were written: all of them. Frees the request, so that the queue goes on.
 ///
-/// C equivalent: `writev_recv`. Spec: IO-1.
+/// The example of [`writev_send`] ends with it. C equivalent: `writev_recv`. Spec: IO-1.
 ///
 /// # Errors
 /// - `EPIPE` when the peer has hung up, the stream has failed, or (where asked for) the peer has sent something;
