@@ -38,7 +38,7 @@
 //! - **[`cancel`](tevent_core::ReqRef::cancel)** finishes it with `ECANCELED`, its callback deferred, as long as nothing has been done
 //!   that would be lost: no byte written or read. A request that has finished refuses.
 //! - **Errors** are Unix numbers, which [`ReqError::errno`](tevent_core::ReqError::errno) gives (REQ-13); `?` makes an `io::Error` of
-//!   one. On a context that has been freed a request fails with `ENOTCONN`; one that is at work when its context goes stays in progress,
+//!   one. On a context that has been freed one that has to wait fails with `ENOTCONN`; one that waits when its context goes stays in progress,
 //!   and has to be freed.
 
 mod accept;
