@@ -1,5 +1,8 @@
-//! IO-1, `writev`: how all bytes get out, and what ends it. Leaving early is in `io_broken_stream.rs`,
-//! blocking files in `io_never_blocks.rs`.
+//! IO-1, `writev`: how all bytes get out, and what ends it. Frames that are left in the middle are in `io_broken_stream.rs`,
+//! blocking files in `io_never_blocks.rs`, datagrams in `io_datagrams.rs`.
+//!
+//! Of all requests: how they are told of an end, a half-close or a reset, `io_ends.rs`; freed, cancelled and out of time in every
+//! state, `io_leaving.rs`; interrupted, `io_interrupted.rs`. What cannot occur stands at the head of each.
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/streams.rs"]
