@@ -1,4 +1,4 @@
-//! Where to connect to.
+//! Where a socket is, for its peers.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use std::os::unix::net::SocketAddr as UnixSocketAddr;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::stream::Stream;
 
@@ -145,15 +145,14 @@ impl Address {
         Ok(Stream::new(socket))
     }
 
-    pub(crate) fn connect(&self, stream: &Stream) -> rustix::io::Result<()> {
-        match self {
-            Address::Inet(address) => rustix::net::connect(stream, address),
+    /// As the kernel takes it.
+    pub(crate) fn for_kernel(&self) -> rustix::io::Result<SocketAddrAny> {
+        Ok(match self {
+            Address::Inet(address) => (*address).into(),
             // The kernel would take it for a name that is no file's.
-            Address::Unix(path) if path.as_os_str().is_empty() => Err(Errno::INVAL),
-            Address::Unix(path) => rustix::net::connect(stream, &SocketAddrUnix::new(path)?),
-            Address::UnixAbstract(name) => {
-                rustix::net::connect(stream, &SocketAddrUnix::new_abstract_name(name)?)
-            }
-        }
+            Address::Unix(path) if path.as_os_str().is_empty() => return Err(Errno::INVAL),
+            Address::Unix(path) => SocketAddrUnix::new(path)?.into(),
+            Address::UnixAbstract(name) => SocketAddrUnix::new_abstract_name(name)?.into(),
+        })
     }
 }

@@ -92,7 +92,7 @@ fn start(req: &ReqRef<Connect>, ev: &ContextRef, stream: &Stream, address: &Addr
         fcntl_setfl(stream, mode | OFlags::NONBLOCK).map_err(req_error)?;
         req.with_state(|s| s.old_mode = Some(mode));
     }
-    match address.connect(stream) {
+    match address.for_kernel().and_then(|address| rustix::net::connect(stream, &address)) {
         Ok(()) => {
             req.done();
         }

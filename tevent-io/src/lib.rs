@@ -47,6 +47,7 @@ mod broken;
 mod cancel;
 mod connect;
 mod errno;
+mod listen;
 mod read_packet;
 mod stream;
 mod wait;
