@@ -157,15 +157,15 @@ on_every_backend! {
             ("client getname", "$3|two|"),
             ("CLIENT SETNAME ", "+OK|"),
             ("CLIENT GETNAME", "$-1|"),
-            ("CLIENT KILL", "-ERR unknown subcommand or wrong number of arguments|"),
-            ("CLIENT ID ID", "-ERR unknown subcommand or wrong number of arguments|"),
+            ("CLIENT KILL", "-ERR unknown subcommand, or wrong use of it|"),
+            ("CLIENT ID ID", "-ERR unknown subcommand, or wrong use of it|"),
             ("COMMAND", "*0|"),
             ("COMMAND DOCS", "*0|"),
             ("CONFIG GET maxclients", "*2|$10|maxclients|$1|7|"),
             ("CONFIG GET TimeOut", "*2|$7|timeout|$2|60|"),
             ("CONFIG GET save appendonly", "*4|$4|save|$0||$10|appendonly|$2|no|"),
             ("CONFIG GET port", "*0|"),
-            ("CONFIG SET timeout 0", "-ERR unknown subcommand or wrong number of arguments|"),
+            ("CONFIG SET timeout 0", "-ERR unknown subcommand, or wrong use of it|"),
             ("BGSAVE", "-ERR there is no --dir to save to|"),
         ]);
         world.assert_dialogue(&one, &[("CLIENT ID", ":1|"), ("CLIENT GETNAME", "$-1|")]);

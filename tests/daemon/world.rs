@@ -16,7 +16,7 @@ use tevent::{Context, Req, ReqError};
 
 use crate::args::Options;
 use crate::daemon::Daemon;
-use crate::server::{Server, server_recv, server_send, server_stop};
+use crate::server::{Server, server_send, server_stop};
 use crate::support::{Kind, run_ready};
 
 pub(crate) struct World {
@@ -111,7 +111,7 @@ impl World {
     }
 
     pub(crate) fn end(self) -> Result<(), ReqError> {
-        server_recv(self.server)
+        self.server.recv(|_server| ())
     }
 }
 
