@@ -33,6 +33,7 @@ mod times;
 mod world;
 
 // The example's own modules; their `crate` is this one.
+#[allow(dead_code, reason = "the tests listen elsewhere")]
 #[path = "../examples/daemon/args.rs"]
 mod args;
 #[path = "../examples/daemon/commands.rs"]

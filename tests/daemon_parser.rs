@@ -34,7 +34,9 @@ fn written(requests: &[Request]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for request in requests {
         bytes.extend(format!("*{}\r\n", request.len()).bytes());
-        request.iter().for_each(|arg| write_bulk(&mut bytes, arg).unwrap());
+        for arg in request {
+            write_bulk(&mut bytes, arg).unwrap();
+        }
     }
     bytes
 }
@@ -99,7 +101,7 @@ proptest! {
         prop_assume!(!bytes.is_empty());
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        let whole = (0..).take_while(|n| *n < requests.len() && written(&requests[..=*n]).len() <= at).count();
+        let whole = (0..requests.len()).take_while(|n| written(&requests[..=*n]).len() <= at).count();
         let seen = of(&bytes, &cuts);
         prop_assert_eq!(&seen.requests[..whole], &requests[..whole]);
     }
@@ -114,7 +116,9 @@ fn byte_by_byte_is_as_at_once() {
     ];
     let bytes = [&written(&requests), &b" PING  a\tb \n\r\n*-7\r\n"[..]].concat();
     let mut seen = Seen::default();
-    bytes.iter().for_each(|byte| seen.add(&[*byte]));
+    for byte in &bytes {
+        seen.add(&[*byte]);
+    }
     let typed = vec![b"PING".to_vec(), b"a".to_vec(), b"b".to_vec()];
     assert_eq!(seen.requests, [&requests[..], &[typed, Vec::new(), Vec::new()]].concat());
     assert!(seen.input.is_empty() && seen.error.is_none());

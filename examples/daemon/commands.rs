@@ -109,17 +109,14 @@ fn pattern(glob: &[u8]) -> Result<Regex, Failure> {
     let (mut regex, mut in_class, mut bytes) = (String::from("(?s-u)^"), false, glob.iter().copied());
     let itself = |byte| format!("\\x{byte:02x}");
     while let Some(byte) = bytes.next() {
-        regex += &match byte {
-            b'*' if !in_class => ".*".to_owned(),
-            b'?' if !in_class => ".".to_owned(),
-            b'^' | b'-' if in_class => char::from(byte).to_string(),
-            b'[' | b']' if in_class == (byte == b']') => {
-                in_class = !in_class;
-                char::from(byte).to_string()
-            }
-            b'\\' => itself(bytes.next().unwrap_or(byte)),
-            _ => itself(byte),
-        };
+        match (byte, in_class) {
+            (b'*', false) => regex += ".*",
+            (b'?', false) => regex += ".",
+            (b'[', false) | (b'^' | b'-' | b']', true) => regex.push(char::from(byte)),
+            (b'\\', _) => regex += &itself(bytes.next().unwrap_or(byte)),
+            _ => regex += &itself(byte),
+        }
+        in_class = if in_class { byte != b']' } else { byte == b'[' };
     }
     Regex::new(&(regex + "$")).map_err(|_error| "ERR invalid pattern".into())
 }

@@ -54,13 +54,9 @@ pub(crate) fn load(daemon: &Rc<Daemon>, dir: &Path) -> io::Result<()> {
     };
     let (mut rest, mut session) = (&*bytes, Session::default());
     while !session.quit {
-        let request = parse(rest).map_err(Error::other)?;
+        let request = parse(rest).map_err(Error::other)?.filter(|(args, _rest)| !args.is_empty());
         let (args, after) = request.ok_or(Error::new(ErrorKind::UnexpectedEof, "it is not whole"))?;
-        let done = if args.is_empty() {
-            Err("a request is empty".into())
-        } else {
-            execute(&args, &mut session, daemon)
-        };
+        let done = execute(&args, &mut session, daemon);
         done.map_err(|failure| Error::other(failure.replace(['\r', '\n'], " ")))?;
         rest = after;
     }

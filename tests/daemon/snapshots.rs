@@ -175,8 +175,8 @@ fn what_no_daemon_has_written_is_refused() {
     let folder = Folder::new();
     let world = world(&folder);
     for (bytes, complaint) in [
-        (&b"\r\n"[..], "empty"),
-        (b"*0\r\n", "empty"),
+        (&b"\r\n"[..], "not whole"),
+        (b"*0\r\n", "not whole"),
         (b"*1\r\n$4\r\nPING\r\n", "not whole"),
         (b"*2\r\n$4\r\nECHO", "not whole"),
         (b"*1\r\n$5\r\nno\nno\r\n", "unknown command"),
