@@ -56,9 +56,9 @@ on_every_backend! {
 
     fn lines_that_end_just_in_time(backend) {
         let world = World::new(backend, &[]);
-        let word = vec![b'x'; (64 << 10) - 6];
-        let got = world.exchange(&world.connect(), &[b"ECHO ", &*word, b"\n"].concat());
-        assert_eq!(got.len(), word.len() + 10);
+        let text = vec![b'x'; (64 << 10) - 6];
+        let got = world.exchange(&world.connect(), &[b"ECHO ", &*text, b"\n"].concat());
+        assert_eq!(got.len(), text.len() + 10);
         let client = world.connect();
         assert_eq!(shown(&world.exchange(&client, &vec![b'x'; (64 << 10) - 1])), "");
         assert!(!client.is_closed());

@@ -142,7 +142,7 @@ fn run(kind: Kind, phases: &[Phase], lot: u64, seen: &Seen) -> Result<(), TestCa
             peer.naive.now += passes;
         }
         if timed {
-            world.pass(Duration::from_millis(*passes));
+            world.pass(*passes);
         }
     }
     counted.sort_unstable();
@@ -152,7 +152,7 @@ fn run(kind: Kind, phases: &[Phase], lot: u64, seen: &Seen) -> Result<(), TestCa
 
 /// An order of its own for each case.
 fn simulated(seed: u64) -> Context {
-    let batch = if seed % 2 == 0 { 1 } else { 64 };
+    let batch = if seed.is_multiple_of(2) { 1 } else { 64 };
     Context::builder().backend(Backend::Simulated { seed }).batch(batch).build().unwrap()
 }
 

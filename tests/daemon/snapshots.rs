@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use crate::folder::Folder;
 use crate::snapshot;
@@ -80,7 +79,7 @@ fn what_was_saved_is_there_again() {
     );
     let large = all.repeat(4096);
     old.exchange(&client, &request([&b"MSET"[..], &all, &large, b"", &all]));
-    old.pass(Duration::from_millis(5)); // d is over
+    old.pass(5); // d is over
     old.save();
     assert_eq!(folder.names(), ["dump.tevent"]);
     assert_eq!((old.info("snapshots_saved"), old.info("snapshot_last_error")), ("1".into(), String::new()));
@@ -104,7 +103,7 @@ fn what_was_saved_is_there_again() {
     let expected = [b"*2\r\n$1048576\r\n", &*large, b"\r\n$256\r\n", &all, b"\r\n"].concat();
     assert!(reply == expected);
     assert_eq!(new.ask(&client, "SELECT 0"), "+OK|");
-    new.pass(Duration::from_secs(1001));
+    new.pass(1_001_000);
     assert_eq!(new.ask(&client, "EXISTS a"), ":0|");
 }
 
@@ -182,7 +181,7 @@ fn what_no_daemon_has_written_is_refused() {
         (b"*1\r\n$5\r\nno\nno\r\n", "unknown command"),
         (b"\x7fELF\x02\x01\x01\n", "unknown command"),
         (b"*1\r\nQUIT\r\n", "expected '$'"),
-        (&[b'x'; 100_000], "too big"),
+        (&vec![b'x'; 100_000], "too big"),
         (&[0; 1000], "not whole"),
     ] {
         let error = load(&folder, &world, bytes).unwrap_err();

@@ -1,12 +1,9 @@
 //! Time, on the virtual clock: keys end when they have to, idle clients are closed, and so are those that read nothing.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::Kind;
 use crate::world::{Client, World, request, shown};
-
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
 
 fn world(args: &[&str]) -> (World, Client) {
     let world = World::new(Kind::Simulated, args);
@@ -33,9 +30,9 @@ fn keys_end_at_their_time_and_not_before() {
             ("SET stays 1", "+OK|"),
         ],
     );
-    world.pass(10 * SECOND - MS);
+    world.pass(9999);
     world.assert_dialogue(&client, &[("MGET ex px set", "*3|$1|1|$1|1|$1|1|"), ("DBSIZE", ":4|")]);
-    world.pass(MS);
+    world.pass(1);
     assert_eq!(world.info("used_memory_data"), "206", "they go by themselves");
     world.assert_dialogue(
         &client,
@@ -54,7 +51,7 @@ fn a_key_has_ended_for_a_request_that_arrives_with_its_time() {
     let (world, client) = patient_world();
     world.ask(&client, "SET a 1 PX 5");
     client.send(&request(["GET", "a"]));
-    world.pass(5 * MS);
+    world.pass(5);
     assert_eq!(shown(&client.read()), "$-1|");
 }
 
@@ -63,10 +60,10 @@ fn ttl_is_rounded_to_the_nearest_second() {
     let (world, client) = patient_world();
     world.ask(&client, "SET a 1 PX 2600");
     for (passes, left) in [(0, 3), (100, 3), (1, 2), (999, 2), (1, 1), (998, 1), (1, 1), (1, 0), (498, 0)] {
-        world.pass(passes * MS);
+        world.pass(passes);
         assert_eq!(world.ask(&client, "TTL a"), format!(":{left}|"), "after another {passes} ms");
     }
-    world.pass(MS);
+    world.pass(1);
     assert_eq!(world.ask(&client, "TTL a"), ":-2|");
 }
 
@@ -78,7 +75,7 @@ fn what_replaces_a_value_drops_its_end() {
             &client,
             &[("SET a 1 EX 10", "+OK|"), ("TTL a", ":10|"), (command, "+OK|"), ("TTL a", ":-1|")],
         );
-        world.pass(11 * SECOND);
+        world.pass(11_000);
         assert_eq!(world.ask(&client, "GET a"), "$1|2|", "{command}");
     }
 }
@@ -90,7 +87,7 @@ fn what_replaces_a_key_is_not_ended_in_its_place() {
         world.ask(&client, "SET a 1 EX 10");
         world.ask(&client, command);
         world.ask(&client, "SET a 2");
-        world.pass(11 * SECOND);
+        world.pass(11_000);
         assert_eq!(world.ask(&client, "GET a"), "$1|2|", "{command}");
     }
 }
@@ -99,7 +96,7 @@ fn what_replaces_a_key_is_not_ended_in_its_place() {
 fn incr_keeps_the_end_and_so_does_a_refused_set() {
     let (world, client) = patient_world();
     world.ask(&client, "SET a 1 EX 10");
-    world.pass(4 * SECOND);
+    world.pass(4000);
     world.assert_dialogue(
         &client,
         &[
@@ -110,9 +107,9 @@ fn incr_keeps_the_end_and_so_does_a_refused_set() {
             ("TTL a", ":6|"),
         ],
     );
-    world.pass(6 * SECOND);
+    world.pass(6000);
     assert_eq!(world.ask(&client, "INCR a"), ":1|");
-    world.pass(10 * SECOND);
+    world.pass(10_000);
     assert_eq!(world.ask(&client, "TTL a"), ":-1|");
 }
 
@@ -128,11 +125,11 @@ fn expire_moves_the_end_both_ways() {
             ("EXPIRE later 20", ":1|"),
         ],
     );
-    world.pass(5 * SECOND);
+    world.pass(5000);
     world.assert_dialogue(&client, &[("EXISTS sooner", ":0|"), ("TTL later", ":15|")]);
-    world.pass(15 * SECOND - MS);
+    world.pass(14_999);
     assert_eq!(world.ask(&client, "EXISTS later"), ":1|");
-    world.pass(MS);
+    world.pass(1);
     assert_eq!(world.ask(&client, "EXISTS later"), ":0|");
 }
 
@@ -143,7 +140,7 @@ fn keys_of_the_same_name_end_apart() {
         &client,
         &[("SET a 1 EX 10", "+OK|"), ("SELECT 1", "+OK|"), ("SET a 1 EX 20", "+OK|")],
     );
-    world.pass(10 * SECOND);
+    world.pass(10_000);
     assert_eq!(world.ask(&client, "TTL a"), ":10|");
     world.assert_dialogue(&client, &[("SELECT 0", "+OK|"), ("EXISTS a", ":0|")]);
 }
@@ -155,7 +152,7 @@ fn thousands_end_at_once() {
     assert_eq!(world.exchange(&client, &requests.collect::<Vec<_>>()).len(), 5000 * 5);
     assert_eq!(world.ask(&client, "DBSIZE"), ":5000|");
     client.send(&request(["DBSIZE"]));
-    world.pass(10 * SECOND);
+    world.pass(10_000);
     assert_eq!(shown(&client.read()), ":0|", "all are gone before any request is looked at");
     assert_eq!(world.info("used_memory_data"), "0");
 }
@@ -164,16 +161,14 @@ fn thousands_end_at_once() {
 fn a_point_in_time_is_one_of_the_wall_clock() {
     let (world, client) = patient_world();
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let set = |key: &str, at: Duration| {
-        assert_eq!(world.ask(&client, &format!("SET {key} 1 PXAT {}", at.as_millis())), "+OK|");
-    };
-    set("future", since_epoch + 1000 * SECOND);
-    set("past", since_epoch - SECOND);
+    let now = since_epoch.as_millis();
+    assert_eq!(world.ask(&client, &format!("SET future 1 PXAT {}", now + 1_000_000)), "+OK|");
+    assert_eq!(world.ask(&client, &format!("SET past 1 PXAT {}", now - 1000)), "+OK|");
     assert_eq!(world.ask(&client, "EXISTS past"), ":0|");
     // No more of the wall clock's time goes by in this test than that.
     let left: u64 = world.ask(&client, "TTL future").trim_matches([':', '|']).parse().unwrap();
     assert!((900..=1000).contains(&left), "{left}");
-    world.pass(1001 * SECOND);
+    world.pass(1_001_000);
     assert_eq!(world.ask(&client, "EXISTS future"), ":0|");
 }
 
@@ -182,18 +177,18 @@ fn idle_clients_are_closed_at_their_time() {
     let (world, idle) = world(&["--idle-timeout", "300"]);
     let (busy, slow) = (world.connect(), world.connect());
     for _ in 0..3 {
-        world.pass(100 * SECOND - MS);
+        world.pass(99_999);
         world.assert_dialogue(&busy, &[("PING", "+PONG|")]);
         slow.send(b"P"); // not a whole request, but not nothing
         world.turn();
     }
     assert!(!idle.is_closed());
-    world.pass(3 * MS);
+    world.pass(3);
     assert!(idle.is_closed() && !busy.is_closed() && !slow.is_closed());
     assert_eq!(world.info("connected_clients"), "2");
-    world.pass(300 * SECOND - 4 * MS);
+    world.pass(299_996);
     assert!(!busy.is_closed() && !slow.is_closed());
-    world.pass(MS);
+    world.pass(1);
     assert!(busy.is_closed() && slow.is_closed());
     assert_eq!(world.info("connected_clients"), "0");
     let late = world.connect();
@@ -203,7 +198,7 @@ fn idle_clients_are_closed_at_their_time() {
 #[test]
 fn a_client_that_is_never_too_idle() {
     let (world, client) = patient_world();
-    world.pass(365 * 24 * 3600 * SECOND);
+    world.pass(31_536_000_000);
     assert_eq!(world.ask(&client, "PING"), "+PONG|");
 }
 
@@ -227,9 +222,9 @@ fn stuff(world: &World, client: &Client) -> usize {
 fn a_client_that_reads_nothing_is_closed_after_a_minute() {
     let (world, client) = patient_world();
     stuff(&world, &client);
-    world.pass(60 * SECOND - MS);
+    world.pass(59_999);
     assert_eq!(world.info("connected_clients"), "1");
-    world.pass(MS);
+    world.pass(1);
     assert_eq!(world.info("connected_clients"), "0");
     assert!(!client.read().is_empty());
     assert!(client.is_closed());
@@ -240,9 +235,9 @@ fn a_client_that_reads_nothing_is_closed_after_a_minute() {
 fn a_client_that_reads_nothing_is_closed_sooner_where_idle_ones_are() {
     let (world, client) = world(&["--idle-timeout", "10"]);
     stuff(&world, &client);
-    world.pass(10 * SECOND - MS);
+    world.pass(9999);
     assert_eq!(world.info("connected_clients"), "1");
-    world.pass(MS);
+    world.pass(1);
     assert_eq!(world.info("connected_clients"), "0");
 }
 
@@ -250,7 +245,7 @@ fn a_client_that_reads_nothing_is_closed_sooner_where_idle_ones_are() {
 fn a_client_that_reads_late_gets_every_reply() {
     let (world, client) = patient_world();
     let sent = stuff(&world, &client);
-    world.pass(59 * SECOND);
+    world.pass(59_000);
     let got = world.exchange(&client, b"");
     let requests = sent / request(["ECHO", &"x".repeat(10_000)]).len();
     let reply = format!("$10000\r\n{}\r\n", "x".repeat(10_000));

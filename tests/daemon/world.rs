@@ -58,10 +58,10 @@ impl World {
         run_ready(&self.ctx);
     }
 
-    /// On the virtual clock.
+    /// So many milliseconds go by on the virtual clock.
     #[track_caller]
-    pub(crate) fn pass(&self, time: Duration) {
-        self.ctx.advance_clock(time);
+    pub(crate) fn pass(&self, ms: u64) {
+        self.ctx.advance_clock(Duration::from_millis(ms));
         self.turn();
     }
 
