@@ -123,9 +123,11 @@ is() { [ "$(info "$1")" = "$2" ]; }
 resident() { awk '/^VmRSS:/ { print $2 }' "/proc/$id/status"; } # KiB
 files() { find "/proc/$id/fd" -mindepth 1 | wc -l; }
 
-# talk BYTES: what the server says to them until it closes, over bash's own /dev/tcp. Fails if it does not close. They go in one write:
-# bash's printf would make one of each line, and a server that has closed by the second takes its answer back.
+BIG=$(printf '%070000d' 0 | tr 0 x)
+# talk BYTES: what the server says to them until it closes, over bash's own /dev/tcp. Fails if it does not close. `BIG` stands for 70000
+# times x. They go in one write: bash's printf would make one of each line, and a server that has closed by the second takes its answer
+# back.
 talk() {
-    printf %b "$1" >"$work/bytes"
+    printf %b "${1//BIG/$BIG}" >"$work/bytes"
     timeout 10 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"; cat "$2" >&3; cat <&3 || true' talk "$port" "$work/bytes" 2>/dev/null
 }

@@ -3,7 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 
 here=ci/daemon/sessions
-BIG=$(printf '%070000d' 0 | tr 0 x)
 
 # by_cli: commands.txt on one connection, each command before its reply. redis-cli does not repeat what it reads, so that an ECHO
 # stands between the commands.
@@ -18,7 +17,7 @@ by_wire() {
     local line reply
     while IFS= read -r line; do
         echo "> $line"
-        talk "${line//BIG/$BIG}\r\nQUIT\r\n" >"$work/reply" || echo "(stays open)"
+        talk "$line\r\nQUIT\r\n" >"$work/reply" || echo "(stays open)"
         reply=$(cat -v "$work/reply")
         echo "${reply//$BIG/BIG}"
     done < <(grep -v -e '^#' -e '^$' $here/wire.txt)
