@@ -45,7 +45,7 @@ eventually() {
 # start NAME OPTIONS...: the subject, with the daemon's options.
 start() {
     if [ "$SUBJECT" = redis ]; then
-        local options=()
+        local options=(--client-output-buffer-limit "normal 32mb 0 0") # it has none by itself
         while [ $# -gt 1 ]; do
             case $2 in
                 --max-clients) options+=(--maxclients "$3") ;;
