@@ -83,7 +83,7 @@ start_redis() {
     for _ in {1..20}; do
         port=$((10000 + SRANDOM % 20000)) # below those that the kernel gives to clients
         "${pinned[@]}" redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$work/$name" \
-            --databases 1 --proto-max-bulk-len 1mb "$@" >"$work/$name.out" 2>"$work/$name.err" &
+            --proto-max-bulk-len 1mb "$@" >"$work/$name.out" 2>"$work/$name.err" &
         id=$!
         servers[$id]=$name
         if eventually 20 is_redis "$id" && kill -0 "$id" 2>/dev/null; then return; fi
@@ -95,7 +95,7 @@ start_redis() {
 
 is_redis() {
     kill -0 "$1" 2>/dev/null || return 0
-    [ "$(info process_id 2>/dev/null)" = "$1" ]
+    [ "$(info process_id 2>/dev/null)" = "$1" ] && [ "$(cli PING)" = PONG ] # it answers INFO before it has loaded
 }
 
 ended_early() {
@@ -116,6 +116,18 @@ cli() { timeout 30 redis-cli -p "$port" "$@"; }
 
 # info FIELD
 info() { cli INFO | sed -n "s/\r\$//; s/^$1://p"; }
+
+# saved: how many snapshots are complete since the start. Redis counts them when they begin.
+saved() {
+    if [ "$SUBJECT" = redis ]; then
+        echo $(($(info rdb_saves) - $(info rdb_bgsave_in_progress)))
+    else
+        info snapshots_saved
+    fi
+}
+
+# has_saved MORE-THAN
+has_saved() { [ "$(saved)" -gt "$1" ]; }
 
 # is INFO-FIELD VALUE
 is() { [ "$(info "$1")" = "$2" ]; }
