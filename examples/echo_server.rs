@@ -20,7 +20,11 @@
 //! | `ret = read_recv(subreq); TALLOC_FREE(subreq);` | `read_recv(subreq)` takes it by value, which frees it |
 //! | `talloc_free(req)`, and everything below it goes | `drop(req)`, and everything below it goes |
 //!
-//! `cargo run --example echo_server -- 127.0.0.1:7777`, then `nc 127.0.0.1 7777` in another terminal.
+//! ```sh
+//! cargo run --example echo_server -- 127.0.0.1:7777
+//! ```
+//!
+//! Then `nc 127.0.0.1 7777` in another terminal. What it prints depends on its clients.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read as _, Write as _};

@@ -1,6 +1,8 @@
 //! `examples/echo_server.rs` as a process, and clients of many kinds.
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
+#[path = "support/examples.rs"]
+mod programs;
 #[path = "support/random.rs"]
 mod random;
 
@@ -8,7 +10,6 @@ use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::rc::Rc;
 use std::task::Poll;
@@ -24,14 +25,6 @@ use tevent::{Context, ContextRef, FdFlags, Req, ReqError, ReqRef};
 
 /// What no part of these tests needs, unless something hangs.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
-
-/// The example, which `cargo test` builds before it runs the tests.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(|deps| deps.parent()).unwrap().join("examples/echo_server");
-    assert!(program.exists(), "build it first: cargo build --example echo_server");
-    program
-}
 
 /// Whether the file becomes ready in that time.
 fn is_ready(file: impl AsFd, flags: PollFlags, within: &Timespec) -> bool {
@@ -54,7 +47,7 @@ impl Server {
     fn spawn(args: &[&str], files: usize) -> Server {
         let mut child = Command::new("sh")
             .args(["-c", "ulimit -n $0; exec \"$@\"", &files.to_string()])
-            .arg(program())
+            .arg(programs::program("echo_server"))
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -276,7 +269,8 @@ fn without_arguments_it_listens_on_a_free_port_of_the_loopback() {
 /// Runs it to its end: nothing on stdout, one line on stderr.
 #[track_caller]
 fn complaint(args: &[&str]) -> (i32, String) {
-    let Output { status, stdout, stderr } = Command::new(program()).args(args).output().unwrap();
+    let Output { status, stdout, stderr } =
+        Command::new(programs::program("echo_server")).args(args).output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(stdout.is_empty());
     assert_eq!(stderr.lines().count(), 1, "{stderr}");

@@ -12,6 +12,8 @@ mod parsing;
 mod peers;
 #[path = "socket_writer/program.rs"]
 mod program;
+#[path = "support/examples.rs"]
+mod programs;
 #[path = "socket_writer/runs.rs"]
 mod runs;
 

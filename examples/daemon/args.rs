@@ -1,48 +1,32 @@
 //! The command line.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lexopt::{Arg, Error, Parser, ValueExt};
-
-pub(crate) const USAGE: &str = "\
-usage: daemon [--port N] [--unix PATH] [--dir DIR] [--max-clients N] [--idle-timeout SECONDS]
-
-  --port N                listen on 127.0.0.1, port N; 0 for any that is free [7379, unless --unix is given]
-  --unix PATH             listen on a Unix socket
-  --dir DIR               keep snapshots in this directory [the data ends with the daemon]
-  --max-clients N         turn away more clients than that [1000]
-  --idle-timeout SECONDS  close connections that say nothing for so long; 0 for never [300]
-";
-
+/// A key-value daemon for the clients of Redis.
+#[derive(clap::Parser)]
+#[command(name = "daemon")]
 pub(crate) struct Options {
+    /// Listen on 127.0.0.1, this port; 0 for any that is free [7379, unless --unix is given]
+    #[arg(long, value_name = "N")]
     pub(crate) port: Option<u16>,
+    /// Listen on a Unix socket, too or instead
+    #[arg(long, value_name = "PATH")]
     pub(crate) unix: Option<PathBuf>,
+    /// Keep snapshots in this directory [the data ends with the daemon]
+    #[arg(long)]
     pub(crate) dir: Option<PathBuf>,
+    /// Turn away more clients than that
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) max_clients: usize,
-    pub(crate) idle_timeout: Option<Duration>,
+    /// Close connections that say nothing for so long, in seconds; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) idle_timeout: u32,
 }
 
-/// `None` when only the usage was asked for.
-pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Options>, Error> {
-    let (mut max_clients, mut idle) = (1000, 300);
-    let mut options = Options { port: None, unix: None, dir: None, max_clients, idle_timeout: None };
-    let mut parser = Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Long("help") | Arg::Short('h') => return Ok(None),
-            Arg::Long("port") => options.port = Some(parser.value()?.parse()?),
-            Arg::Long("unix") => options.unix = Some(parser.value()?.into()),
-            Arg::Long("dir") => options.dir = Some(parser.value()?.into()),
-            Arg::Long("max-clients") => max_clients = parser.value()?.parse()?,
-            Arg::Long("idle-timeout") => idle = parser.value()?.parse::<u32>()?,
-            _ => return Err(arg.unexpected()),
-        }
+impl Options {
+    /// How long a client may be idle.
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        (self.idle_timeout > 0).then(|| Duration::from_secs(self.idle_timeout.into()))
     }
-    if options.unix.is_none() {
-        options.port.get_or_insert(7379);
-    }
-    let idle_timeout = (idle > 0).then(|| Duration::from_secs(idle.into()));
-    Ok(Some(Options { max_clients, idle_timeout, ..options }))
 }

@@ -1,149 +1,130 @@
 //! What each command does. None of them waits, and none knows where its request came from.
 
-use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::daemon::Daemon;
-use crate::glob;
-use crate::reply::Reply;
-use crate::resp::{Request, number};
-use crate::store::{DATABASES, Full, Store};
+use globset::{GlobBuilder, GlobMatcher};
 
-/// A reply is no longer than this, and what stands around the keys and values in it.
-const MAX_REPLY: usize = 64 << 20;
+use crate::daemon::Daemon;
+use crate::reply::{Failure, Reply};
+use crate::resp::number;
+use crate::store::DATABASES;
+
+/// The keys and values of a reply are no longer than this.
+const MAX_REPLY: usize = 16 << 20;
 
 /// What a connection is to the commands.
 #[derive(Default)]
 pub(crate) struct Session {
-    pub(crate) id: i64,
-    db: usize,
-    name: Vec<u8>,
+    pub(crate) id: usize,
+    pub(crate) db: usize,
+    pub(crate) name: Vec<u8>,
     /// It has asked to be closed.
     pub(crate) quit: bool,
 }
 
-impl Session {
-    pub(crate) fn new(id: i64) -> Session {
-        Session { id, ..Session::default() }
-    }
-}
-
 /// A request on its way through a command.
 struct Call<'a> {
-    args: &'a Request<'a>,
+    name: &'static str,
+    args: &'a [&'a [u8]],
     session: &'a mut Session,
     daemon: &'a Rc<Daemon>,
 }
 
-/// What a reply says of a request that failed: its kind, such as ERR, and the rest of the line.
-struct Failure(Cow<'static, str>);
-
 type Outcome = Result<Reply, Failure>;
 
 const OK: Outcome = Ok(Reply::Status("OK"));
+const SYNTAX: Outcome = Err(Failure::Borrowed("ERR syntax error"));
+const ANY: usize = usize::MAX;
 
-fn fail<T>(text: impl Into<Cow<'static, str>>) -> Result<T, Failure> {
-    Err(Failure(text.into()))
-}
+/// The name, how long the request is at least and at most, and what it does.
+type Command = (&'static str, usize, usize, fn(&mut Call<'_>) -> Outcome);
 
-impl From<Full> for Failure {
-    fn from(_full: Full) -> Self {
-        Failure("OOM command not allowed when used memory > 'maxmemory'.".into())
-    }
-}
-
-/// The name, the arity (the length of the request, negative for at least so many), and what it does.
-const TABLE: [(&str, i64, fn(&mut Call<'_>) -> Outcome); 21] = [
-    ("get", 2, |call| Ok(call.store().get(call.session.db, &call.args[1]).map_or(Reply::Null, Reply::Value))),
-    ("set", -3, set),
-    ("incr", 2, incr),
-    ("ping", -1, ping),
-    ("mset", -3, mset),
-    ("mget", -2, mget),
-    ("del", -2, |call| {
-        Ok(count(call.keys().filter(|key| call.store().remove(call.session.db, key)).count()))
-    }),
-    ("exists", -2, |call| {
-        Ok(count(call.keys().filter(|key| call.store().has(call.session.db, key)).count()))
-    }),
-    ("expire", 3, expire),
-    ("ttl", 2, ttl),
-    ("keys", 2, keys),
-    ("dbsize", 1, |call| Ok(count(call.store().len(call.session.db)))),
-    ("flushall", -1, flushall),
-    ("select", 2, select),
-    ("echo", 2, |call| Ok(Reply::Text(call.args[1].to_vec()))),
-    ("info", -1, |call| Ok(Reply::Text(call.daemon.info().into_bytes()))),
-    ("config", -2, config),
-    ("command", -1, command),
-    ("client", -2, client),
-    ("bgsave", 1, |call| {
-        call.daemon.save().map_or_else(fail, |()| Ok(Reply::Status("Background saving started")))
-    }),
-    ("quit", -1, quit),
+const TABLE: [Command; 21] = [
+    ("get", 2, 2, |call| Ok(call.get(call.args[1]))),
+    ("set", 3, ANY, set),
+    ("incr", 2, 2, incr),
+    ("ping", 1, 2, |call| Ok(call.args.get(1).map_or(Reply::Status("PONG"), |text| Reply::text(text)))),
+    ("mset", 3, ANY, mset),
+    ("mget", 2, ANY, |call| bounded(call.args[1..].iter().map(|key| call.get(key)).collect())),
+    ("del", 2, ANY, |call| Ok(call.count(|db, key| call.daemon.store.remove(db, key)))),
+    ("exists", 2, ANY, |call| Ok(call.count(|db, key| call.daemon.store.get(db, key).is_some()))),
+    ("expire", 3, 3, expire),
+    ("ttl", 2, 2, |call| Ok(Reply::Int(call.daemon.store.seconds_left(call.session.db, call.args[1])))),
+    ("keys", 2, 2, keys),
+    ("dbsize", 1, 1, |call| Ok(Reply::int(call.daemon.store.len(call.session.db)))),
+    ("flushall", 1, 2, flushall),
+    ("select", 2, 2, select),
+    ("echo", 2, 2, |call| Ok(Reply::text(call.args[1]))),
+    ("info", 1, ANY, |call| Ok(Reply::text(call.daemon.info()))),
+    ("config", 3, ANY, config),
+    ("command", 1, ANY, |_call| Ok(Reply::Array(Vec::new()))), // clients do without
+    ("client", 2, ANY, client),
+    ("bgsave", 1, 1, |call| call.daemon.save().map(|()| Reply::Status("Background saving started"))),
+    ("quit", 1, ANY, quit),
 ];
 
-pub(crate) fn execute(args: &Request<'_>, session: &mut Session, daemon: &Rc<Daemon>) -> Reply {
+pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>) -> Outcome {
     let known = TABLE.iter().find(|(name, ..)| args[0].eq_ignore_ascii_case(name.as_bytes()));
-    let outcome = match known {
-        Some((name, arity, act)) => {
-            let (length, least) = (args.len(), arity.unsigned_abs() as usize);
-            let fits = if *arity < 0 { length >= least } else { length == least };
-            if fits { act(&mut Call { args, session, daemon }) } else { wrong_number(name) }
-        }
-        None => {
-            let given: Vec<_> =
-                args.from(0).take(8).map(|arg| String::from_utf8_lossy(&arg[..arg.len().min(128)])).collect();
-            let rest: String = given[1..].iter().map(|arg| format!("'{arg}' ")).collect();
-            fail(format!("ERR unknown command '{}', with args beginning with: {rest}", given[0]))
-        }
+    let Some((name, least, most, act)) = known else {
+        let shown = |arg: &[u8]| String::from_utf8_lossy(&arg[..arg.len().min(128)]).into_owned();
+        let rest: Vec<_> = args[1..].iter().take(8).map(|arg| format!("'{}' ", shown(arg))).collect();
+        let (name, rest) = (shown(args[0]), rest.concat());
+        return Err(format!("ERR unknown command '{name}', with args beginning with: {rest}").into());
     };
-    outcome.unwrap_or_else(|Failure(text)| Reply::Error(text))
-}
-
-fn wrong_number(name: &str) -> Outcome {
-    fail(format!("ERR wrong number of arguments for '{name}' command"))
-}
-
-fn count(number: usize) -> Reply {
-    Reply::Int(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-fn integer(text: &[u8]) -> Result<i64, Failure> {
-    number(text).map_or_else(|| fail("ERR value is not an integer or out of range"), Ok)
+    let mut call = Call { name, args, session, daemon };
+    if (*least..=*most).contains(&args.len()) { act(&mut call) } else { call.wrong_number() }
 }
 
 impl Call<'_> {
-    fn store(&self) -> &Store {
-        &self.daemon.store
+    fn get(&self, key: &[u8]) -> Reply {
+        self.daemon.store.get(self.session.db, key).map_or(Reply::Null, Reply::Value)
     }
 
-    fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.args.from(1)
+    /// How many of the keys it is true of.
+    fn count(&self, is_true: impl Fn(usize, &[u8]) -> bool) -> Reply {
+        Reply::int(self.args[1..].iter().filter(|key| is_true(self.session.db, key)).count())
+    }
+
+    /// The argument in upper case, for options and the like; empty if there is none.
+    fn upper(&self, n: usize) -> Vec<u8> {
+        self.args.get(n).map_or(Vec::new(), |arg| arg.to_ascii_uppercase())
+    }
+
+    fn wrong_number(&self) -> Outcome {
+        Err(format!("ERR wrong number of arguments for '{}' command", self.name).into())
     }
 }
 
-/// An array, unless it would be too large.
-fn values(sizes: impl Iterator<Item = usize>, values: impl Iterator<Item = Reply>) -> Outcome {
-    if sizes.sum::<usize>() > MAX_REPLY {
-        return fail(format!("ERR the reply would be larger than {MAX_REPLY} bytes"));
-    }
-    Ok(Reply::Array(values.collect()))
+fn integer(text: &[u8]) -> Result<i64, Failure> {
+    number(text).ok_or("ERR value is not an integer or out of range".into())
+}
+
+fn bounded(values: Vec<Reply>) -> Outcome {
+    let length = |value: &Reply| if let Reply::Value(value) = value { value.len() } else { 0 };
+    let fits = values.iter().map(length).sum::<usize>() <= MAX_REPLY;
+    if fits { Ok(Reply::Array(values)) } else { Err("ERR the reply would be too large".into()) }
+}
+
+/// A pattern as in KEYS.
+fn pattern(glob: &[u8]) -> Result<GlobMatcher, Failure> {
+    let glob = String::from_utf8_lossy(glob).replace('{', "\\{").replace('}', "\\}");
+    let glob = GlobBuilder::new(&glob).literal_separator(false).backslash_escape(true).build();
+    glob.map(|glob| glob.compile_matcher()).map_err(|error| format!("ERR {error}").into())
 }
 
 fn set(call: &mut Call<'_>) -> Outcome {
-    let (db, key) = (call.session.db, &call.args[1]);
-    let (mut lifetime, mut if_there) = (None, None);
-    let mut options = call.args.from(3);
-    while let Some(option) = options.next() {
-        match &*option.to_ascii_uppercase() {
-            b"NX" if if_there != Some(true) => if_there = Some(false),
-            b"XX" if if_there != Some(false) => if_there = Some(true),
-            unit @ (b"EX" | b"PX" | b"PXAT") if lifetime.is_none() => {
-                let Some(time) = options.next() else { return fail("ERR syntax error") };
+    let (db, key, store) = (call.session.db, call.args[1], &call.daemon.store);
+    let (mut lifetime, mut if_there, mut n) = (None, None, 3);
+    while n < call.args.len() {
+        match (&*call.upper(n), call.args.get(n + 1)) {
+            (b"NX", _) if if_there != Some(true) => if_there = Some(false),
+            (b"XX", _) if if_there != Some(false) => if_there = Some(true),
+            (unit @ (b"EX" | b"PX" | b"PXAT"), Some(time)) if lifetime.is_none() => {
                 let time = u64::try_from(integer(time)?).ok().filter(|time| *time > 0);
-                let Some(time) = time else { return fail("ERR invalid expire time in 'set' command") };
+                let time = time.ok_or("ERR invalid expire time in 'set' command")?;
                 lifetime = Some(match unit {
                     b"EX" => Duration::from_secs(time),
                     b"PX" => Duration::from_millis(time),
@@ -151,140 +132,82 @@ fn set(call: &mut Call<'_>) -> Outcome {
                         .duration_since(SystemTime::now())
                         .unwrap_or_default(),
                 });
+                n += 1;
             }
-            _ => return fail("ERR syntax error"),
+            _ => return SYNTAX,
         }
+        n += 1;
     }
-    if if_there.is_some_and(|there| call.store().has(db, key) != there) {
+    if if_there.is_some_and(|there| store.get(db, key).is_some() != there) {
         return Ok(Reply::Null);
     }
-    call.store().set(db, key, &call.args[2], false)?;
-    if let Some(lifetime) = lifetime {
-        call.store().expire(db, key, lifetime);
-    }
+    store.set(db, key, call.args[2], false)?;
+    lifetime.map(|lifetime| store.expire(db, key, lifetime));
     OK
 }
 
 fn incr(call: &mut Call<'_>) -> Outcome {
-    let (db, key) = (call.session.db, &call.args[1]);
-    let old = call.store().get(db, key).map_or(Ok(0), |value| integer(&value))?;
-    let Some(new) = old.checked_add(1) else { return fail("ERR increment or decrement would overflow") };
-    call.store().set(db, key, new.to_string().as_bytes(), true)?;
+    let (db, key, store) = (call.session.db, call.args[1], &call.daemon.store);
+    let old = store.get(db, key).map_or(Ok(0), |value| integer(&value))?;
+    let new = old.checked_add(1).ok_or("ERR increment or decrement would overflow")?;
+    store.set(db, key, new.to_string().as_bytes(), true)?;
     Ok(Reply::Int(new))
 }
 
-fn ping(call: &mut Call<'_>) -> Outcome {
-    match call.args.len() {
-        1 => Ok(Reply::Status("PONG")),
-        2 => Ok(Reply::Text(call.args[1].to_vec())),
-        _ => wrong_number("ping"),
-    }
-}
-
 fn mset(call: &mut Call<'_>) -> Outcome {
-    if call.args.len() % 2 == 0 {
-        return wrong_number("mset");
-    }
-    for n in (1..call.args.len()).step_by(2) {
-        call.store().set(call.session.db, &call.args[n], &call.args[n + 1], false)?;
-    }
+    let (pairs, []) = call.args[1..].as_chunks() else { return call.wrong_number() };
+    pairs.iter().try_for_each(|[key, value]| call.daemon.store.set(call.session.db, key, value, false))?;
     OK
 }
 
-fn mget(call: &mut Call<'_>) -> Outcome {
-    let found: Vec<_> = call.keys().map(|key| call.store().get(call.session.db, key)).collect();
-    let sizes = found.iter().flatten().map(|value| value.len());
-    values(sizes, found.iter().map(|value| value.clone().map_or(Reply::Null, Reply::Value)))
-}
-
 fn expire(call: &mut Call<'_>) -> Outcome {
-    let lifetime = Duration::from_secs(u64::try_from(integer(&call.args[2])?).unwrap_or(0));
-    Ok(Reply::Int(call.store().expire(call.session.db, &call.args[1], lifetime).into()))
-}
-
-fn ttl(call: &mut Call<'_>) -> Outcome {
-    Ok(match call.store().lifetime(call.session.db, &call.args[1]) {
-        None => Reply::Int(-2),
-        Some(None) => Reply::Int(-1),
-        Some(Some(left)) => {
-            Reply::Int((left + Duration::from_millis(500)).as_secs().try_into().unwrap_or(i64::MAX))
-        }
-    })
+    let lifetime = Duration::from_secs(u64::try_from(integer(call.args[2])?).unwrap_or(0));
+    Ok(Reply::Int(call.daemon.store.expire(call.session.db, call.args[1], lifetime).into()))
 }
 
 fn keys(call: &mut Call<'_>) -> Outcome {
-    let mut keys = call.store().keys(call.session.db);
-    keys.retain(|key| glob::matches(&call.args[1], key));
-    values(keys.iter().map(|key| key.len()), keys.iter().cloned().map(Reply::Value))
+    let (mut keys, pattern) = (call.daemon.store.keys(call.session.db), pattern(call.args[1])?);
+    keys.retain(|key| pattern.is_match(OsStr::from_bytes(key)));
+    bounded(keys.into_iter().map(Reply::Value).collect())
 }
 
 fn flushall(call: &mut Call<'_>) -> Outcome {
-    if !call.keys().all(|mode| mode.eq_ignore_ascii_case(b"SYNC") || mode.eq_ignore_ascii_case(b"ASYNC")) {
-        return fail("ERR syntax error");
+    if !matches!(&*call.upper(1), b"" | b"SYNC" | b"ASYNC") {
+        return SYNTAX;
     }
-    call.store().clear();
+    call.daemon.store.clear();
     OK
 }
 
 fn select(call: &mut Call<'_>) -> Outcome {
-    match usize::try_from(integer(&call.args[1])?) {
-        Ok(db) if db < DATABASES => call.session.db = db,
-        _ => return fail("ERR DB index is out of range"),
-    }
+    let index = usize::try_from(integer(call.args[1])?).ok().filter(|index| *index < DATABASES);
+    call.session.db = index.ok_or("ERR DB index is out of range")?;
     OK
 }
 
 fn config(call: &mut Call<'_>) -> Outcome {
-    if !call.args[1].eq_ignore_ascii_case(b"GET") || call.args.len() < 3 {
-        return fail("ERR only CONFIG GET is known: this server is configured when it is started");
+    if call.upper(1) != b"GET" {
+        return Err("ERR only CONFIG GET is known: this server is configured when it is started".into());
     }
-    let wanted = |name: &str| {
-        call.args.from(2).any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
-    };
-    let settings = call.daemon.settings().into_iter().filter(|(name, _)| wanted(name));
-    let replies =
-        settings.flat_map(|(name, value)| [Reply::Text(name.into()), Reply::Text(value.into_bytes())]);
-    Ok(Reply::Array(replies.collect()))
-}
-
-fn command(call: &mut Call<'_>) -> Outcome {
-    match call.keys().next().map(<[u8]>::to_ascii_uppercase).as_deref() {
-        None => Ok(Reply::Array(
-            TABLE
-                .iter()
-                .map(|(name, arity, _)| {
-                    let (name, none) = (Reply::Text((*name).into()), || Reply::Int(0));
-                    Reply::Array(vec![
-                        name,
-                        Reply::Int(*arity),
-                        Reply::Array(Vec::new()),
-                        none(),
-                        none(),
-                        none(),
-                    ])
-                })
-                .collect(),
-        )),
-        Some(b"COUNT") => Ok(count(TABLE.len())),
-        Some(b"DOCS") => Ok(Reply::Array(Vec::new())),
-        Some(_) => fail("ERR unknown subcommand of COMMAND"),
+    let mut found = Vec::new();
+    for glob in &call.args[2..] {
+        let pattern = pattern(&glob.to_ascii_lowercase())?;
+        let settings = call.daemon.settings().into_iter().filter(|(name, _)| pattern.is_match(name));
+        found.extend(settings.flat_map(|(name, value)| [Reply::text(name), Reply::text(value)]));
     }
+    Ok(Reply::Array(found))
 }
 
 fn client(call: &mut Call<'_>) -> Outcome {
-    match (&*call.args[1].to_ascii_uppercase(), call.args.len()) {
-        (b"ID", 2) => Ok(Reply::Int(call.session.id)),
-        (b"GETNAME", 2) if call.session.name.is_empty() => Ok(Reply::Null),
-        (b"GETNAME", 2) => Ok(Reply::Text(call.session.name.clone())),
-        (b"SETNAME", 3) if !call.args[2].iter().all(u8::is_ascii_graphic) => {
-            fail("ERR Client names cannot contain spaces, newlines or special characters.")
-        }
-        (b"SETNAME", 3) => {
-            call.session.name = call.args[2].to_vec();
+    match (&*call.upper(1), call.args) {
+        (b"ID", [_, _]) => Ok(Reply::int(call.session.id)),
+        (b"GETNAME", [_, _]) if call.session.name.is_empty() => Ok(Reply::Null),
+        (b"GETNAME", [_, _]) => Ok(Reply::text(&call.session.name)),
+        (b"SETNAME", [_, _, name]) => {
+            call.session.name = name.to_vec();
             OK
         }
-        (b"SETINFO", 4) => OK,
-        _ => fail("ERR unknown subcommand of CLIENT, or wrong number of arguments for it"),
+        _ => Err("ERR unknown subcommand of CLIENT, or wrong number of arguments for it".into()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A client: one request, with sub-requests that read and write. Its replies leave through a queue, in order and whole.
+//! A client: one request, with sub-requests that wait for bytes and write replies. These leave through a queue, whole and in order.
 
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -12,49 +12,32 @@ use tevent::{Queue, Req, ReqError, ReqRef};
 
 use crate::commands::{Session, execute};
 use crate::daemon::Daemon;
-use crate::reply::{Outgoing, Piece, Reply};
-use crate::resp::Parser;
+use crate::reply::write_reply;
+use crate::resp::parse;
 
 /// While so much waits to leave, nothing more is read or done for this client. One reply may go beyond it.
 const MAX_UNSENT: usize = 256 << 10;
 
-/// How long a client may take to read its replies, where `--idle-timeout` asks for no less.
+/// How long a client may take to read what has been written, where `--idle-timeout` is not shorter.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Connection {
     daemon: Rc<Daemon>,
     stream: Stream,
     queue: Queue,
-    parser: Parser,
     session: Session,
-    reading: Option<ReqRef<WaitForRead>>,
-    /// Bytes of replies on their way, and what of all clients' buffers is this one's.
+    /// What has arrived and is not done.
+    input: Vec<u8>,
+    waiting: Option<ReqRef<WaitForRead>>,
     unsent: usize,
-    held: usize,
-    phase: Phase,
+    /// Nothing more is read, because the client has ended its side or the daemon stops.
+    ending: bool,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Phase {
-    Open,
-    /// Nothing more is read; what has arrived is answered.
-    Ending,
-    /// The last reply is on its way.
-    Closing,
-}
-
-pub(crate) fn connection_send(daemon: &Rc<Daemon>, stream: Stream, id: i64) -> Req<Connection> {
-    let req = Req::create(Connection {
-        daemon: daemon.clone(),
-        stream,
-        queue: Queue::create("replies"),
-        parser: Parser::default(),
-        session: Session::new(id),
-        reading: None,
-        unsent: 0,
-        held: 0,
-        phase: Phase::Open,
-    });
+pub(crate) fn connection_send(daemon: &Rc<Daemon>, stream: Stream, session: Session) -> Req<Connection> {
+    let (daemon, queue) = (daemon.clone(), Queue::create("replies"));
+    let (input, waiting, unsent, ending) = Default::default();
+    let req = Req::create(Connection { daemon, stream, queue, session, input, waiting, unsent, ending });
     connection_next(&req);
     req
 }
@@ -66,37 +49,41 @@ pub(crate) fn connection_recv(req: Req<Connection>) -> Result<(), ReqError> {
 
 /// It finishes when all that has arrived whole is answered.
 pub(crate) fn connection_drain(req: &ReqRef<Connection>) {
-    let reading = req.with_state(|connection| {
-        connection.end();
-        connection.reading.take()
+    let waiting = req.with_state(|connection| {
+        connection.ending = true;
+        connection.waiting.take()
     });
-    drop(reading.flatten().and_then(|reading| req.take(&reading)));
+    drop(waiting.flatten().and_then(|waiting| req.take(&waiting)));
     connection_next(req);
 }
 
 /// After anything has happened: does what can be done now, and sends for what comes next.
 fn connection_next(req: &ReqRef<Connection>) {
-    let sent = req.with_state(|connection| (connection.write(), connection.read(), connection.outcome()));
-    let Some((write, read, outcome)) = sent else { return };
+    let Some((write, wait)) = req.with_state(|connection| (connection.write(), connection.wait())) else {
+        return;
+    };
     if let Some(write) = write {
-        req.add_subreq(write, connection_write_done);
+        req.add_subreq(write, connection_written);
     }
-    if let Some(read) = read {
-        let reading = req.add_subreq(read, connection_read_done);
-        req.with_state(|connection| connection.reading = Some(reading));
+    if let Some(wait) = wait {
+        let waiting = req.add_subreq(wait, connection_readable);
+        req.with_state(|connection| connection.waiting = Some(waiting));
     }
-    req.advance(|_connection| outcome);
+    req.advance(|connection| {
+        let over = connection.session.quit && connection.unsent == 0;
+        if over { Poll::Ready(Ok(())) } else { Poll::Pending }
+    });
 }
 
-fn connection_read_done(req: &ReqRef<Connection>, subreq: Req<WaitForRead>) {
+fn connection_readable(req: &ReqRef<Connection>, subreq: Req<WaitForRead>) {
     let ready = wait_for_read_recv(subreq);
-    match req.with_state(|connection| ready.and_then(|()| connection.take_in())) {
+    match req.with_state(|connection| ready.and_then(|()| connection.read())) {
         Some(Err(error)) => drop(req.error(error)),
         _ => connection_next(req),
     }
 }
 
-fn connection_write_done(req: &ReqRef<Connection>, subreq: Req<Writev<Piece>>) {
+fn connection_written(req: &ReqRef<Connection>, subreq: Req<Writev<Vec<u8>>>) {
     match writev_recv(subreq) {
         Ok(written) => {
             req.with_state(|connection| connection.unsent -= written);
@@ -107,83 +94,63 @@ fn connection_write_done(req: &ReqRef<Connection>, subreq: Req<Writev<Piece>>) {
 }
 
 impl Connection {
-    /// Reads what there is.
-    fn take_in(&mut self) -> Result<(), ReqError> {
-        self.reading = None;
-        // One buffer for all clients: ten thousand that are idle need none.
+    fn read(&mut self) -> Result<(), ReqError> {
+        self.waiting = None;
         let mut buffer = self.daemon.buffer.borrow_mut();
         match self.stream.try_read(&mut buffer) {
-            Ok(0) => self.phase = Phase::Ending,
-            Ok(n) => self.parser.feed(&buffer[..n]),
+            Ok(0) => self.ending = true,
+            Ok(n) => self.input.extend_from_slice(&buffer[..n]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 
-    fn end(&mut self) {
-        if self.phase == Phase::Open {
-            self.phase = Phase::Ending;
-        }
-    }
-
     /// Answers what has arrived, as far as there is room for the replies.
-    fn write(&mut self) -> Option<Req<Writev<Piece>>> {
-        let mut replies = Outgoing::default();
-        while self.phase != Phase::Closing && self.unsent + replies.len() < MAX_UNSENT {
-            match self.parser.next() {
-                Ok(Some(request)) => replies.put(&execute(&request, &mut self.session, &self.daemon)),
-                Ok(None) if self.phase == Phase::Open => break,
-                Ok(None) => self.phase = Phase::Closing,
-                Err(error) => {
-                    replies.put(&Reply::Error(format!("ERR Protocol error: {error}").into()));
-                    self.phase = Phase::Closing;
+    fn write(&mut self) -> Option<Req<Writev<Vec<u8>>>> {
+        let (mut replies, mut done) = (Vec::new(), 0);
+        while !self.session.quit && self.unsent + replies.len() < MAX_UNSENT {
+            let outcome = match parse(&self.input[done..]) {
+                Ok(None) => {
+                    self.session.quit = self.ending;
+                    break;
                 }
-            }
-            if self.session.quit {
-                self.phase = Phase::Closing;
-            }
+                Ok(Some((args, rest))) => {
+                    done = self.input.len() - rest.len();
+                    if args.is_empty() {
+                        continue;
+                    }
+                    execute(&args, &mut self.session, &self.daemon)
+                }
+                Err(error) => {
+                    self.session.quit = true; // nothing that follows would make sense
+                    Err(format!("ERR Protocol error: {error}").into())
+                }
+            };
+            write_reply(&mut replies, outcome.as_ref());
         }
-        if replies.len() == 0 {
-            return None;
+        self.input.drain(..done);
+        if self.input.is_empty() {
+            self.input = Vec::new(); // ten thousand idle clients hold none
         }
-        self.unsent += replies.len();
-        let (ev, pieces) = (&self.daemon.ev, replies.into_pieces());
-        let write = writev_send(ev, Some(&self.queue), &self.stream, false, pieces);
-        // Most have left by now.
-        if write.is_in_progress() {
-            write.set_endtime(
-                ev,
-                self.daemon.options.idle_timeout.map_or(PATIENCE, |idle| idle.min(PATIENCE)),
-            );
-        }
-        Some(write)
-    }
-
-    /// Waits for more, if there is room for it.
-    fn read(&self) -> Option<Req<WaitForRead>> {
-        let wanted = self.phase == Phase::Open && self.reading.is_none() && self.unsent < MAX_UNSENT;
-        wanted.then(|| {
-            let read = wait_for_read_send(&self.daemon.ev, &self.stream, false);
-            if let Some(idle) = self.daemon.options.idle_timeout {
-                read.set_endtime(&self.daemon.ev, idle);
+        (!replies.is_empty()).then(|| {
+            self.unsent += replies.len();
+            let (ev, idle) = (&self.daemon.ev, self.daemon.options.idle());
+            let write = writev_send(ev, Some(&self.queue), &self.stream, false, vec![replies]);
+            if write.is_in_progress() {
+                write.set_endtime(ev, idle.map_or(PATIENCE, |idle| idle.min(PATIENCE)));
             }
-            read
+            write
         })
     }
 
-    /// Whether it is over, and how.
-    fn outcome(&mut self) -> Poll<Result<(), ReqError>> {
-        let held = self.parser.held() + self.unsent;
-        if !self.daemon.hold(std::mem::replace(&mut self.held, held), held) {
-            return Poll::Ready(Err(ReqError::with_cause(12, "the buffers of all clients are full"))); // ENOMEM
-        }
-        if self.phase == Phase::Closing && self.unsent == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.daemon.hold(self.held, 0);
+    /// Waits for more, if there is room for it.
+    fn wait(&self) -> Option<Req<WaitForRead>> {
+        let wanted = !self.ending && !self.session.quit && self.waiting.is_none() && self.unsent < MAX_UNSENT;
+        wanted.then(|| {
+            let wait = wait_for_read_send(&self.daemon.ev, &self.stream, false);
+            self.daemon.options.idle().inspect(|idle| wait.set_endtime(&self.daemon.ev, *idle));
+            wait
+        })
     }
 }

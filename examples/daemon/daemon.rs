@@ -4,122 +4,71 @@ use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::rc::Rc;
 
-use tevent::ContextRef;
+use tevent::{ContextRef, Req, future_recv};
 
 use crate::args::Options;
-use crate::snapshot::{save_recv, save_send};
+use crate::reply::Failure;
+use crate::snapshot;
 use crate::store::Store;
-
-/// The bound on what the buffers of all clients take together: requests that have not arrived whole, and replies that have not left.
-const MAX_BUFFERS: usize = 512 << 20;
 
 pub(crate) struct Daemon {
     pub(crate) ev: ContextRef,
     pub(crate) options: Options,
     pub(crate) store: Store,
-    pub(crate) counts: Counts,
-    /// What a client has sent is read into this.
+    /// What a client has sent is read into this. Clients that are idle need no buffer of their own.
     pub(crate) buffer: RefCell<Vec<u8>>,
-    held: Cell<usize>,
+    pub(crate) clients: Cell<usize>,
+    pub(crate) accepted: Cell<usize>,
+    pub(crate) rejected: Cell<usize>,
     pub(crate) saving: Cell<bool>,
-    saved_changes: Cell<u64>,
-    save_error: RefCell<String>,
-}
-
-/// What has happened since the start.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) connected: Cell<usize>,
-    pub(crate) received: Cell<i64>,
-    pub(crate) rejected: Cell<u64>,
-    pub(crate) failed: Cell<u64>,
-    pub(crate) saved: Cell<u64>,
+    saved: Cell<usize>,
+    pub(crate) save_error: RefCell<String>,
 }
 
 impl Daemon {
     pub(crate) fn new(ev: &ContextRef, options: Options) -> Rc<Daemon> {
-        Rc::new(Daemon {
-            ev: ev.clone(),
-            options,
-            store: Store::new(ev),
-            counts: Counts::default(),
-            buffer: RefCell::new(vec![0; 64 << 10]),
-            held: Cell::new(0),
-            saving: Cell::new(false),
-            saved_changes: Cell::new(0),
-            save_error: RefCell::default(),
-        })
-    }
-
-    /// A client's buffers have grown or shrunk. Whether they all fit.
-    pub(crate) fn hold(&self, before: usize, now: usize) -> bool {
-        self.held.set(self.held.get() - before + now);
-        now <= before || self.held.get() <= MAX_BUFFERS
-    }
-
-    /// Whether a snapshot would be of no use.
-    pub(crate) fn is_saved(&self) -> bool {
-        self.options.dir.is_none() || self.saved_changes.get() == self.store.size_and_changes().1
+        let (ev, store, buffer) = (ev.clone(), Store::new(ev), RefCell::new(vec![0; 64 << 10]));
+        let ([clients, accepted, rejected, saved], saving, save_error) = Default::default();
+        Rc::new(Daemon { ev, options, store, buffer, clients, accepted, rejected, saving, saved, save_error })
     }
 
     /// Begins a snapshot of what there is now.
-    pub(crate) fn save(self: &Rc<Self>) -> Result<(), &'static str> {
-        let Some(dir) = &self.options.dir else { return Err("ERR there is no --dir to save to") };
+    pub(crate) fn save(self: &Rc<Self>) -> Result<(), Failure> {
+        let dir = self.options.dir.clone().ok_or("ERR there is no --dir to save to")?;
         if self.saving.replace(true) {
-            return Err("ERR Background save already in progress");
+            return Err("ERR Background save already in progress".into());
         }
-        let (daemon, changes) = (self.clone(), self.store.size_and_changes().1);
-        self.ev.add_subreq(save_send(&self.ev, dir, self.store.records()), move |_ev, req| {
+        let (daemon, records) = (self.clone(), self.store.records());
+        let save = Req::from_thread(&self.ev, move || snapshot::write(&dir, &records));
+        self.ev.add_subreq(save, move |_ev, save| {
+            let error = future_recv(save).map_or_else(|error| error.to_string(), |()| String::new());
+            match &*error {
+                "" => daemon.saved.set(daemon.saved.get() + 1),
+                error => say(&format!("no snapshot was written: {error}")),
+            }
             daemon.saving.set(false);
-            daemon.save_error.replace(match save_recv(req) {
-                Ok(()) => {
-                    daemon.saved_changes.set(changes);
-                    daemon.counts.saved.set(daemon.counts.saved.get() + 1);
-                    String::new()
-                }
-                Err(error) => {
-                    say(&format!("no snapshot was written: {error}"));
-                    error.to_string()
-                }
-            });
+            daemon.save_error.replace(error);
         });
         Ok(())
     }
 
     /// For INFO and SIGHUP.
     pub(crate) fn info(&self) -> String {
-        let (counts, stats, (data, _)) = (&self.counts, self.ev.stats(), self.store.size_and_changes());
-        let lines = [
-            ("redis_version", "7.0.0".to_owned()), // what its commands and replies are like
-            ("process_id", std::process::id().to_string()),
-            ("connected_clients", counts.connected.get().to_string()),
-            ("total_connections_received", counts.received.get().to_string()),
-            ("rejected_connections", counts.rejected.get().to_string()),
-            ("failed_connections", counts.failed.get().to_string()),
-            ("used_memory_data", data.to_string()),
-            ("used_memory_buffers", self.held.get().to_string()),
-            ("loop_turns", stats.turns.to_string()),
-            ("loop_waits", stats.waits.to_string()),
-            ("snapshot_in_progress", u8::from(self.saving.get()).to_string()),
-            ("snapshots_saved", counts.saved.get().to_string()),
-            ("snapshot_last_error", self.save_error.borrow().clone()),
-        ];
-        lines.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect()
+        let (clients, accepted, rejected) = (self.clients.get(), self.accepted.get(), self.rejected.get());
+        let (data, turns, waits) = (self.store.size(), self.ev.stats().turns, self.ev.stats().waits);
+        let (saved, error) = (self.saved.get(), self.save_error.borrow());
+        format!(
+            "redis_version:7.0.0\r\nconnected_clients:{clients}\r\ntotal_connections_received:{accepted}\r\n\
+             rejected_connections:{rejected}\r\nused_memory_data:{data}\r\nloop_turns:{turns}\r\n\
+             loop_waits:{waits}\r\nsnapshots_saved:{saved}\r\nsnapshot_last_error:{error}\r\n"
+        )
     }
 
     /// For CONFIG GET, which some clients ask before they begin.
-    pub(crate) fn settings(&self) -> [(&'static str, String); 6] {
-        let Options { idle_timeout, max_clients, dir, port, .. } = &self.options;
-        let dir = dir.as_ref().map_or(String::new(), |dir| dir.display().to_string());
-        let idle = idle_timeout.map_or(0, |idle| idle.as_secs()).to_string();
-        [
-            ("save", String::new()),
-            ("appendonly", "no".to_owned()),
-            ("maxclients", max_clients.to_string()),
-            ("timeout", idle),
-            ("dir", dir),
-            ("port", port.unwrap_or(0).to_string()),
-        ]
+    pub(crate) fn settings(&self) -> [(&'static str, String); 4] {
+        let Options { max_clients, idle_timeout, .. } = &self.options;
+        let (clients, timeout) = (max_clients.to_string(), idle_timeout.to_string());
+        [("save", String::new()), ("appendonly", "no".into()), ("maxclients", clients), ("timeout", timeout)]
     }
 }
 

@@ -7,39 +7,26 @@ use std::path::Path;
 
 use tevent::io::Stream;
 
-use crate::args::Options;
+/// A listener, and what it is called.
+type Listener = (Stream, String);
 
-/// The listeners, and what they are called.
-pub(crate) fn listen(options: &Options) -> Result<Vec<(Stream, String)>> {
-    let mut listeners = Vec::new();
-    if let Some(port) = options.port {
-        let named = |error| named(format!("port {port}"), error);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(named)?;
-        let name = listener.local_addr()?.to_string();
-        listeners.push((Stream::new(listener), name));
-    }
-    if let Some(path) = &options.unix {
-        let listener = bind(path).map_err(|error| named(path.display().to_string(), error))?;
-        listeners.push((Stream::new(listener), path.display().to_string()));
-    }
-    Ok(listeners)
+pub(crate) fn on_port(port: u16) -> Result<Listener> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|e| named(&format!("port {port}"), &e))?;
+    let name = listener.local_addr()?.to_string();
+    Ok((Stream::new(listener), name))
 }
 
-/// A socket that nobody listens at any more is in the way.
-fn bind(path: &Path) -> Result<UnixListener> {
-    let bound = UnixListener::bind(path);
-    match bound {
-        Err(error) if error.kind() == ErrorKind::AddrInUse => match UnixStream::connect(path) {
-            Err(gone) if gone.kind() == ErrorKind::ConnectionRefused => {
-                std::fs::remove_file(path)?;
-                UnixListener::bind(path)
-            }
-            _ => Err(error),
-        },
-        bound => bound,
+/// A socket that nobody listens at any more gives way.
+pub(crate) fn on_path(path: &Path) -> Result<Listener> {
+    let name = path.display().to_string();
+    if UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+        let _ = std::fs::remove_file(path); // else the next line tells
     }
+    let listener = UnixListener::bind(path).map_err(|error| named(&name, &error))?;
+    Ok((Stream::new(listener), name))
 }
 
-fn named(name: String, error: Error) -> Error {
+fn named(name: &str, error: &Error) -> Error {
     Error::new(error.kind(), format!("cannot listen on {name}: {error}"))
 }

@@ -1,32 +1,28 @@
 //! A key-value daemon that speaks RESP2, so that the tools of Redis are its clients.
 //!
 //! ```sh
-//! cargo run --release --example daemon -- --port 7379 --dir /tmp &
-//! redis-cli -p 7379 SET greeting hello EX 60
-//! redis-benchmark -p 7379 -t get,set -q
-//! kill -HUP %1   # prints statistics
-//! kill %1        # answers what has arrived, writes a snapshot, and ends
+//! cargo run --release --example daemon -- --port 7379 --dir /tmp
+//! redis-cli -p 7379 SET greeting hello EX 60   # in another terminal
 //! ```
 //!
-//! A tree of small requests, one file for each subject:
+//! SIGTERM and SIGINT: answers what has arrived, writes a snapshot and ends; SIGHUP: prints statistics. A tree of small requests:
 //!
 //! ```text
 //! server.rs        accepts; owns a connection for each client
 //! connection.rs    waits for bytes, has them parsed and done, sends the replies through its queue
 //! resp.rs          bytes to requests          reply.rs    results to bytes
-//! commands.rs      what each command does     glob.rs     patterns of KEYS
+//! commands.rs      what each command does     daemon.rs   what all of it shares
 //! store.rs         keys, values and the timers that end them
-//! snapshot.rs      a request around a thread that writes it all to a file
+//! snapshot.rs      all of it in a file
 //! ```
 //!
-//! What it takes at most: 1 GiB of keys and values (`store::MAX_DATA`), 512 MiB of requests that have not arrived whole and replies
-//! that have not left (`daemon::MAX_BUFFERS`), and some KiB for each client.
+//! What it takes at most: 1 GiB of keys and values, and for each client 2 MiB of a request that has not arrived whole and 16 MiB
+//! of replies that it has not read, and a little around: `MAX_DATA`, `MAX_REQUEST`, `MAX_REPLY`, `MAX_UNSENT`.
 
 mod args;
 mod commands;
 mod connection;
 mod daemon;
-mod glob;
 mod listen;
 mod reply;
 mod resp;
@@ -38,51 +34,59 @@ use std::error::Error;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
+use clap::Parser;
 use libc::{SIGHUP, SIGINT, SIGTERM};
 use tevent::{Context, SignalFlags};
 
-use args::{Options, USAGE};
+use args::Options;
 use daemon::{Daemon, say};
-use listen::listen;
 use server::{server_recv, server_send, server_stop};
 
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let ctx = Context::builder().batch(64).build()?;
     let daemon = Daemon::new(&ctx, options);
-    snapshot::load(&daemon)?;
-    let listeners = listen(&daemon.options)?;
-    for (_, name) in &listeners {
-        writeln!(stdout(), "listening on {name}")?;
+    let Options { unix, dir, .. } = &daemon.options;
+    if let Some(dir) = dir {
+        snapshot::load(&daemon, dir).map_err(|error| format!("the snapshot cannot be loaded: {error}"))?;
     }
-    let server = server_send(&daemon, listeners.into_iter().map(|(listener, _)| listener).collect());
+    let port = daemon.options.port.or(if unix.is_none() { Some(7379) } else { None });
+    let (on_port, on_path) = (port.map(listen::on_port), unix.as_deref().map(listen::on_path));
+    let listeners: Vec<_> = on_port.into_iter().chain(on_path).collect::<Result<_, _>>()?;
+    let (listeners, names): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
+    let server = server_send(&daemon, listeners);
     for signal in [SIGTERM, SIGINT] {
         let server = server.clone();
         ctx.keep(ctx.add_signal(signal, SignalFlags::NONE, move |_ev, _se, _delivery| server_stop(&server))?);
     }
     let told = daemon.clone();
     ctx.keep(ctx.add_signal(SIGHUP, SignalFlags::NONE, move |_ev, _se, _delivery| say(&told.info()))?);
+    names.iter().try_for_each(|name| writeln!(stdout(), "listening on {name}"))?;
+
     server.poll(&ctx)?;
     if let Err(error) = server_recv(server) {
-        say(&format!("clients that did not read were left: {error}"));
+        say(&format!("not all clients have read their replies: {error}"));
     }
-    // A snapshot on its way, and a last one.
-    ctx.loop_until(|| !daemon.saving.get())?;
-    if !daemon.is_saved() {
+    ctx.loop_until(|| !daemon.saving.get())?; // a snapshot on its way
+    if dir.is_some() {
         daemon.save()?;
         ctx.loop_until(|| !daemon.saving.get())?;
     }
-    if daemon.is_saved() { Ok(()) } else { Err("the last changes are not saved".into()) }
+    unix.iter().try_for_each(std::fs::remove_file)?;
+    let error = daemon.save_error.take();
+    if error.is_empty() { Ok(()) } else { Err(error.into()) }
 }
 
 fn main() -> ExitCode {
-    let (code, message) = match args::parse(std::env::args_os().skip(1)).map(|options| options.map(serve)) {
-        Ok(None) => {
-            return stdout().write_all(USAGE.as_bytes()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    match Options::try_parse().map(serve) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
         }
-        Ok(Some(Ok(()))) => return ExitCode::SUCCESS,
-        Ok(Some(Err(error))) => (1, error.to_string()),
-        Err(error) => (2, error.to_string()),
-    };
-    say(&message);
-    ExitCode::from(code)
+        Err(wrong) if wrong.use_stderr() => {
+            say(wrong.to_string().lines().next().unwrap_or_default().trim_start_matches("error: "));
+            ExitCode::from(2)
+        }
+        Err(help) => help.print().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+    }
 }

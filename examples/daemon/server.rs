@@ -6,29 +6,33 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::Poll::{Pending, Ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use tevent::io::{Accept, Stream, accept_recv, accept_send};
 use tevent::{Req, ReqError, ReqRef, wakeup_recv, wakeup_send};
 
+use crate::commands::Session;
 use crate::connection::{Connection, connection_drain, connection_recv, connection_send};
 use crate::daemon::{Daemon, say};
 
-/// How long the clients have to read their last replies.
+/// How long clients have to read their last replies.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// How long to look away from a listener when there are too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Server {
     daemon: Rc<Daemon>,
-    clients: HashMap<i64, ReqRef<Connection>>,
-    accepting: Vec<ReqRef<Accept>>,
+    clients: HashMap<usize, ReqRef<Connection>>,
     stopping: bool,
 }
 
 pub(crate) fn server_send(daemon: &Rc<Daemon>, listeners: Vec<Stream>) -> Req<Server> {
-    let (daemon, clients) = (daemon.clone(), HashMap::new());
-    let req = Req::create(Server { daemon, clients, accepting: Vec::new(), stopping: false });
-    listeners.into_iter().for_each(|listener| server_accept(&req, listener));
+    let req = Req::create(Server { daemon: daemon.clone(), clients: HashMap::new(), stopping: false });
+    for listener in listeners {
+        server_accept(&req, listener);
+    }
     req
 }
 
@@ -36,33 +40,29 @@ pub(crate) fn server_recv(req: Req<Server>) -> Result<(), ReqError> {
     req.recv(|_server| ())
 }
 
-/// Accepts nobody any more, and finishes when the last client has gone.
+/// Welcomes nobody any more, and finishes when the last client has gone.
 pub(crate) fn server_stop(req: &ReqRef<Server>) {
-    let running = req.with_state(|server| {
+    let clients: Option<Vec<_>> = req.with_state(|server| {
         server.stopping = true;
-        let clients: Vec<_> = server.clients.values().cloned().collect();
-        (std::mem::take(&mut server.accepting), clients, server.daemon.ev.clone())
+        req.set_endtime(&server.daemon.ev, DRAIN);
+        server.clients.values().cloned().collect()
     });
-    let Some((accepting, clients, ev)) = running else { return };
-    accepting.iter().for_each(|accept| drop(req.take(accept)));
-    clients.iter().for_each(connection_drain);
-    req.set_endtime(&ev, DRAIN);
-    server_end(req);
+    clients.iter().flatten().for_each(connection_drain);
+    server_settle(req, |_server| ());
 }
 
-fn server_end(req: &ReqRef<Server>) {
-    req.advance(|server| if server.stopping && server.clients.is_empty() { Ready(Ok(())) } else { Pending });
+/// Makes a change, and finishes if that was the last thing to wait for.
+fn server_settle(req: &ReqRef<Server>, change: impl FnOnce(&mut Server) + 'static) {
+    req.advance(|server| {
+        change(server);
+        server.daemon.clients.set(server.clients.len());
+        if server.stopping && server.clients.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    });
 }
 
 fn server_accept(req: &ReqRef<Server>, listener: Stream) {
-    let accept =
-        req.with_state(|server| (!server.stopping).then(|| accept_send(&server.daemon.ev, &listener)));
-    let Some(accept) = accept.flatten() else { return };
-    let accepting = req.add_subreq(accept, move |req, subreq| server_accepted(req, subreq, listener));
-    req.with_state(|server| {
-        server.accepting.retain(|accept| accept.is_in_progress());
-        server.accepting.push(accepting);
-    });
+    let Some(accept) = req.with_state(|server| accept_send(&server.daemon.ev, &listener)) else { return };
+    req.add_subreq(accept, |req, subreq| server_accepted(req, subreq, listener));
 }
 
 fn server_accepted(req: &ReqRef<Server>, subreq: Req<Accept>, listener: Stream) {
@@ -72,11 +72,9 @@ fn server_accepted(req: &ReqRef<Server>, subreq: Req<Accept>, listener: Stream) 
             server_accept(req, listener);
         }
         Err(error) => {
-            // Most likely there are too many open files. The client waits on and would be told of in every turn: pause.
             say(&format!("cannot accept: {error}"));
-            let pause = Duration::from_millis(100);
-            let Some(pause) = req.with_state(|server| wakeup_send(&server.daemon.ev, pause)) else { return };
-            req.add_subreq(pause, move |req, subreq| {
+            let Some(pause) = req.with_state(|server| wakeup_send(&server.daemon.ev, PAUSE)) else { return };
+            req.add_subreq(pause, |req, subreq| {
                 let _ = wakeup_recv(subreq);
                 server_accept(req, listener);
             });
@@ -85,39 +83,21 @@ fn server_accepted(req: &ReqRef<Server>, subreq: Req<Accept>, listener: Stream) 
 }
 
 fn server_welcome(req: &ReqRef<Server>, socket: OwnedFd) {
-    let welcomed = req.with_state(|server| {
-        let counts = &server.daemon.counts;
-        if server.clients.len() >= server.daemon.options.max_clients {
-            counts.rejected.set(counts.rejected.get() + 1);
-            // The buffer of a new socket has room for this.
-            let _ = File::from(socket).write(b"-ERR max number of clients reached\r\n");
+    let welcomed = req.with_state(|Server { daemon, clients, stopping }| {
+        if *stopping || clients.len() >= daemon.options.max_clients {
+            daemon.rejected.set(daemon.rejected.get() + 1);
+            let _ = File::from(socket).write(b"-ERR max number of clients reached\r\n"); // there is room for it
             return None;
         }
-        let id = counts.received.get() + 1;
-        counts.received.set(id);
-        let socket = TcpStream::from(socket);
+        daemon.accepted.set(daemon.accepted.get() + 1);
+        let (id, socket) = (daemon.accepted.get(), TcpStream::from(socket));
         let _ = socket.set_nodelay(true); // a Unix socket has no such thing
-        Some((id, connection_send(&server.daemon, Stream::new(socket), id)))
+        Some((id, connection_send(daemon, Stream::new(socket), Session { id, ..Session::default() })))
     });
     let Some((id, connection)) = welcomed.flatten() else { return };
     let client = req.add_subreq(connection, move |req, subreq| {
-        let ended = connection_recv(subreq);
-        req.with_state(|server| server.lose(id, &ended));
-        server_end(req);
+        let _ = connection_recv(subreq); // however it has ended
+        server_settle(req, move |server| drop(server.clients.remove(&id)));
     });
-    req.with_state(|server| server.note(id, client));
-}
-
-impl Server {
-    fn note(&mut self, id: i64, client: ReqRef<Connection>) {
-        self.clients.insert(id, client);
-        self.daemon.counts.connected.set(self.clients.len());
-    }
-
-    fn lose(&mut self, id: i64, ended: &Result<(), ReqError>) {
-        self.clients.remove(&id);
-        let counts = &self.daemon.counts;
-        counts.connected.set(self.clients.len());
-        counts.failed.set(counts.failed.get() + u64::from(ended.is_err()));
-    }
+    server_settle(req, move |server| drop(server.clients.insert(id, client)));
 }

@@ -1,8 +1,12 @@
 //! The main job of tevent's queue: many requests write to one socket, and never interleave.
 //!
+//! ```sh
+//! cargo run --release --example socket_writer
+//! ```
+//!
 //! With no arguments it opens a TCP connection over loopback, starts 8 writers which send 512 frames through one queue
 //! on one socket, and verifies every frame at the other end, in the same process and the same loop. `--help` tells
-//! the rest, such as `--no-queue`, which lets the writers race.
+//! the rest, such as `--no-queue`, which lets the writers race. What it prints is a table, with the time it took.
 //!
 //! Where to read on: `writers.rs` is the heart of it, in the shape of ported C code.
 

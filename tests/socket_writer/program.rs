@@ -3,31 +3,17 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{OnceLock, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Where the example is. `cargo test` builds the examples before the tests, but `cargo test --test socket_writer` does
-/// not, and would run an old one: so cargo is asked once, which costs nothing where it is up to date.
-pub(crate) fn path() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        // target/debug/deps/socket_writer-0123456789abcdef
-        let tests = env::current_exe().unwrap();
-        let folder = tests.ancestors().nth(2).unwrap();
-        let profile = match folder.file_name().unwrap().to_str().unwrap() {
-            "debug" => "dev",
-            named => named,
-        };
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--offline", "--example", "socket_writer", "--profile", profile]);
-        build.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-        build.arg("--target-dir").arg(folder.parent().unwrap());
-        assert!(build.status().unwrap().success(), "the example cannot be built");
-        folder.join("examples/socket_writer")
-    })
+use crate::programs;
+
+/// Where the example is.
+pub(crate) fn path() -> PathBuf {
+    programs::program("socket_writer")
 }
 
 /// A running example; killed with this if it has not ended.

@@ -119,6 +119,9 @@ impl ContextRef {
     /// What is added or scheduled outside of its turns while the foreign loop sleeps, as by another task of tokio, makes it readable
     /// too, where the time-out has become too long. From the first call on the kernel is told of every change at once.
     ///
+    /// `examples/inside_tokio.rs` is the recipe for tokio. The foreign loop is not told that the context has been freed, as the fd is
+    /// never readable again: who frees the context also ends what waits for the fd, as shown there.
+    ///
     /// C has no equivalent.
     ///
     /// ```

@@ -4,6 +4,7 @@
 //! the immediates at the beginning of a turn.
 
 mod awaiting;
+mod from_thread;
 mod tasks;
 mod waking;
 
