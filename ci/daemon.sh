@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The daemon of examples/daemon before real clients, with redis-server beside it where there is something to compare. Not a part of CI:
 # the benchmark alone takes a quarter of an hour on an idle machine. Loopback only; each part is a script in ci/daemon/.
-#   ci/daemon.sh sessions|limits|kill|disk-full|churn|benchmark|all
-# SUBJECT=redis puts redis-server in the daemon's place and so tries the proof itself (all parts but disk-full).
+#   ci/daemon.sh sessions|limits|signals|kill|disk-full|churn|benchmark|all
+# SUBJECT=redis puts redis-server in the daemon's place and so tries the proof itself (all parts but signals and disk-full).
 # DAEMON=PATH takes a binary that is there already.
 . "$(dirname "$0")/lib.sh"
 
-parts=(sessions limits kill disk-full churn benchmark)
+parts=(sessions limits signals kill disk-full churn benchmark)
 usage() {
     echo "usage: ci/daemon.sh $(IFS='|'; echo "${parts[*]}")|all" >&2
     exit 2

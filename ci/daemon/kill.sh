@@ -78,6 +78,7 @@ check "killed $((round - 1)) times, $halves in the middle of a file; each time a
 check "the middle was met often enough to mean anything" [ $((5 * halves)) -ge "$rounds" ]
 echo "the last snapshot took $((longest / 1000)) ms, and was of generation $floor"
 stop_writer
-stop TERM
+stop KILL
+start kill
 check "of files that were not finished none is left" [ "$(find "$work/kill" -type f | wc -l)" = 1 ]
 exit "$failed"

@@ -49,6 +49,7 @@ start() {
         while [ $# -gt 1 ]; do
             case $2 in
                 --max-clients) options+=(--maxclients "$3") ;;
+                --unix) options+=(--unixsocket "$3") ;;
                 --idle-timeout) options+=(--timeout "$3") ;;
                 *) options+=("$2" "$3") ;;
             esac

@@ -10,7 +10,9 @@ by_cli() {
     grep -v -e '^#' -e '^$' $here/commands.txt >"$work/commands"
     awk '{ print "ECHO \"= " NR " =\""; print }' "$work/commands" | timeout 60 redis-cli -p "$port" --no-raw |
         awk -v commands="$work/commands" '
-            /^"= [0-9]+ ="$/ { getline < commands; print "> " $0; next } { print }'
+            /^"= [0-9]+ ="$/ { getline < commands; print "> " $0; own = /^(CLIENT|COMMAND|CONFIG)/; next }
+            own { sub(/^\(error\) ERR.*/, "(error) ERR") }
+            { print }'
 }
 
 # by_wire: each line of wire.txt on a connection of its own.
@@ -72,12 +74,17 @@ sorted() {
 fields() {
     info connected_clients
     cli CLIENT ID | grep -cE '^[0-9]+$'
-    cli COMMAND COUNT | grep -cE '^[1-9][0-9]*$'
     cli CONFIG GET save | head -n 1
     cli CONFIG GET appendonly | head -n 1
     cli CONFIG GET maxclients
     cli BGSAVE
     cli SELECT 0
+}
+
+# by_unix_socket: some of it without TCP. The file is gone when the server is.
+by_unix_socket() {
+    printf '%s\n' PING 'SET u 1' 'INCR u' 'GET u' 'DEL u' | timeout 10 redis-cli -s "$socket" --no-raw
+    [ -S "$socket" ] && echo "there is a socket"
 }
 
 # mass_insertion: redis-cli's own way of sending very many.
@@ -88,17 +95,18 @@ mass_insertion() {
     cli FLUSHALL
 }
 
-sessions=(by_cli by_wire in_pieces expiry sorted fields mass_insertion)
+sessions=(by_cli by_wire in_pieces expiry sorted fields by_unix_socket mass_insertion)
 for name in redis subject; do
+    socket=$work/$name.sock
     case $name in
-        redis) start_redis "$name" --maxclients 100 ;;
-        subject) start "$name" --max-clients 100 ;;
+        redis) start_redis "$name" --maxclients 100 --unixsocket "$socket" ;;
+        subject) start "$name" --max-clients 100 --unix "$socket" ;;
     esac
     for session in "${sessions[@]}"; do
         "$session" >"$work/$name.$session" 2>&1 || echo "(exit code $?)" >>"$work/$name.$session"
     done
     stop TERM
-    echo "(exit code $code)" >>"$work/$name.${sessions[-1]}"
+    echo "(exit code $code, $(find "$work" -name "$name.sock" | wc -l) sockets left)" >>"$work/$name.by_unix_socket"
 done
 
 for session in "${sessions[@]}"; do
