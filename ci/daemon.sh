@@ -2,7 +2,8 @@
 # The daemon of examples/daemon before real clients, with redis-server beside it where there is something to compare. Not a part of CI:
 # the benchmark alone takes a quarter of an hour on an idle machine. Loopback only; each part is a script in ci/daemon/.
 #   ci/daemon.sh sessions|limits|signals|kill|disk-full|churn|benchmark|all
-# SUBJECT=redis puts redis-server in the daemon's place and so tries the proof itself (all parts but signals and disk-full).
+# SUBJECT=redis puts redis-server in the daemon's place and so tries the proof itself: not signals and disk-full, and of limits not those
+# on memory, which are other than its own.
 # DAEMON=PATH takes a binary that is there already.
 . "$(dirname "$0")/lib.sh"
 

@@ -45,7 +45,8 @@ eventually() {
 # start NAME OPTIONS...: the subject, with the daemon's options.
 start() {
     if [ "$SUBJECT" = redis ]; then
-        local options=(--client-output-buffer-limit "normal 32mb 0 0") # it has none by itself
+        # These are none, or a gigabyte, by themselves.
+        local options=(--client-output-buffer-limit "normal 32mb 0 0" --client-query-buffer-limit 4mb)
         while [ $# -gt 1 ]; do
             case $2 in
                 --max-clients) options+=(--maxclients "$3") ;;

@@ -6,6 +6,12 @@
 # grown KIB: whether memory is within that of `before`.
 grown() { [ "$(resident)" -le $((before + $1)) ]; }
 
+peak_begins() {
+    before=$(resident)
+    echo 5 >"/proc/$id/clear_refs"
+}
+peak() { echo $(($(awk '/^VmHWM:/ { print $2 }' "/proc/$id/status") - before)); } # KiB more than `before`
+
 too_many_clients() {
     local fds=() fd i reply
     start clients --max-clients 20
@@ -36,8 +42,9 @@ ask() {
 
 oversized_argument() {
     local fds=() fd i reply
-    start argument --max-clients 300
-    head -c 1048576 /dev/zero | tr '\0' v | cli -x SET largest >"$work/reply"
+    start oversized --max-clients 300
+    head -c 1048576 /dev/zero | tr '\0' v >"$work/argument"
+    cli -x SET largest <"$work/argument" >"$work/reply"
     check "an argument of 1 MiB is taken" [ "$(cat "$work/reply")" = OK ]
     check "and comes back" [ "$(cli GET largest | wc -c)" = 1048577 ]
     reply=$(talk '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1048577\r\n\c' | tr -d '\r')
@@ -52,6 +59,14 @@ oversized_argument() {
     check "200 clients that promise a gigabyte each are there" eventually 5 is connected_clients 201
     check "memory for them: $(($(resident) - before)) KiB, at most 65536" grown 65536
     for fd in "${fds[@]}"; do exec {fd}>&-; done
+    # Arguments each of which is small enough, without end.
+    printf '*100\r\n$4\r\nMGET\r\n' >"$work/endless"
+    for ((i = 0; i < 99; i++)); do printf '$1048576\r\n%s\r\n' "$(cat "$work/argument")"; done >>"$work/endless"
+    peak_begins
+    for ((i = 0; i < 5; i++)); do
+        timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"; cat "$2" >&3; read -r <&3' - "$port" "$work/endless" 2>/dev/null || true
+    done
+    check "memory during requests of 99 MiB: $(peak) KiB more, at most 32768" [ "$(peak)" -le 32768 ]
     stop TERM
 }
 
@@ -76,18 +91,16 @@ malformed_requests() {
 
 # Asks for 2 GiB and reads none of it. What the kernel keeps for the socket is not the daemon's memory.
 no_reading() {
-    local reader most
+    local reader
     start reading --max-clients 100 --idle-timeout 3
     head -c 1048576 /dev/zero | tr '\0' v | cli -x SET large >"$work/reply"
-    before=$(resident)
-    echo 5 >"/proc/$id/clear_refs" # the peak begins anew
+    peak_begins
     timeout 60 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"; for _ in {1..2000}; do echo "GET large"; done >&3; sleep 60' - "$port" &
     reader=$!
     check "a client that asks and does not read is there" eventually 5 is connected_clients 2
     check "the others are served" eventually 2 may_come_in
     check "it is closed in the end" eventually 30 is connected_clients 1
-    most=$(($(awk '/^VmHWM:/ { print $2 }' "/proc/$id/status") - before))
-    check "memory meanwhile: $most KiB more, at most 65536" [ "$most" -le 65536 ]
+    check "memory meanwhile: $(peak) KiB more, at most 65536" [ "$(peak)" -le 65536 ]
     check "memory afterwards is within 8 MiB" eventually 10 grown 8192
     kill "$reader" 2>/dev/null || true # by timeout, its child too
     wait "$reader" 2>/dev/null || true

@@ -60,7 +60,12 @@ pub(crate) fn prepare(port: u16) -> Result<(), Box<dyn Error>> {
 }
 
 impl Passing {
-    pub(crate) fn come(port: u16, number: u64, way: Way, random: &mut Random) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn come(
+        port: u16,
+        number: u64,
+        way: Way,
+        random: &mut Random,
+    ) -> Result<Self, Box<dyn Error>> {
         let mut talk = Talk::connect(port)?;
         if matches!(way, Way::Unread | Way::Reset) {
             for _ in 0..1 + random.below(40) {
@@ -95,7 +100,8 @@ impl Passing {
 
     /// Whether it may be dropped.
     pub(crate) fn is_gone(&mut self, now: Instant) -> Result<bool, Box<dyn Error>> {
-        self.try_to_go(now).map_err(|error| format!("passing client {} ({:?}): {error}", self.number, self.way).into())
+        self.try_to_go(now)
+            .map_err(|error| format!("passing client {} ({:?}): {error}", self.number, self.way).into())
     }
 
     fn try_to_go(&mut self, now: Instant) -> Result<bool, Box<dyn Error>> {

@@ -88,7 +88,8 @@ impl Talk {
         let rest = &self.expected[self.came..];
         if !rest.starts_with(heard) {
             let same = rest.iter().zip(heard).take_while(|(a, b)| a == b).count();
-            let shown = |bytes: &[u8]| bytes[same.saturating_sub(20)..].iter().take(60).copied().collect::<Vec<_>>();
+            let shown =
+                |bytes: &[u8]| bytes[same.saturating_sub(20)..].iter().take(60).copied().collect::<Vec<_>>();
             let (rest, heard) = (shown(rest), shown(heard));
             return Err(format!("expected {}, not {}", rest.escape_ascii(), heard.escape_ascii()).into());
         }
@@ -131,4 +132,68 @@ pub(crate) fn payload(who: u64, number: u64, random: &mut Random) -> Vec<u8> {
         bytes.extend_from_slice(&random.draw().to_le_bytes());
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A talk that has asked for two things, and its other end.
+    fn asked() -> Result<(Talk, TcpStream), Box<dyn Error>> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let mut talk = Talk::connect(listener.local_addr()?.port())?;
+        talk.ask(&[b"ECHO", b"a"], &bulk(b"a"));
+        talk.ask(&[b"GET", b"nothing"], b"$-1\r\n");
+        talk.send()?;
+        let (mut server, _address) = listener.accept()?;
+        let asked = *b"*2\r\n$4\r\nECHO\r\n$1\r\na\r\n*2\r\n$3\r\nGET\r\n$7\r\nnothing\r\n";
+        let mut heard = asked.map(|_| 0);
+        server.read_exact(&mut heard)?;
+        assert_eq!(heard, asked);
+        Ok((talk, server))
+    }
+
+    /// What a talk makes of these replies, and whether it is then content.
+    fn told(replies: &[u8]) -> Result<bool, Box<dyn Error>> {
+        let (mut talk, mut server) = asked()?;
+        server.write_all(replies)?;
+        drop(server);
+        while !talk.hear()? {
+            std::thread::yield_now();
+        }
+        Ok(talk.is_answered())
+    }
+
+    #[test]
+    fn right_replies_content_it_and_fewer_do_not() {
+        let right = b"$1\r\na\r\n$-1\r\n";
+        assert_eq!(told(right).ok(), Some(true));
+        for length in 0..right.len() {
+            assert_eq!(told(&right[..length]).ok(), Some(false), "of {length} bytes");
+        }
+    }
+
+    #[test]
+    fn wrong_mixed_and_additional_replies_are_told() {
+        let wrong: [&[u8]; 4] =
+            [b"$1\r\nb\r\n$-1\r\n", b"$-1\r\n$1\r\na\r\n", b"$1\r\na\r\n$-1\r\n$", b"-ERR\r\n"];
+        for replies in wrong {
+            let error = told(replies).expect_err("it is wrong").to_string();
+            assert!(error.starts_with("expected "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_request_in_part_is_never_whole_nor_empty() -> Result<(), Box<dyn Error>> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let mut random = Random::default();
+        for _ in 0..100 {
+            let mut talk = Talk::connect(listener.local_addr()?.port())?;
+            talk.ask_in_part(&[b"PING"], &mut random);
+            assert!((1..b"*1\r\n$4\r\nPING\r\n".len()).contains(&talk.to_send.len()));
+        }
+        Ok(())
+    }
 }
