@@ -41,7 +41,7 @@ pub(crate) struct Passing {
 }
 
 /// What the unread replies are made of.
-const BIG: [u8; 65536] = [b'b'; 65536];
+static BIG: [u8; 65536] = [b'b'; 65536];
 
 /// Leaves nothing on the server but what they ask for.
 pub(crate) fn prepare(port: u16) -> Result<(), Box<dyn Error>> {
@@ -68,12 +68,12 @@ impl Passing {
     ) -> Result<Self, Box<dyn Error>> {
         let mut talk = Talk::connect(port)?;
         if matches!(way, Way::Unread | Way::Reset) {
-            for _ in 0..1 + random.below(40) {
+            for _ in 0..=random.below(40) {
                 talk.ask(&[b"GET", b"big"], &[]);
             }
         }
         if matches!(way, Way::HalfClosed | Way::HalfClosedTorn | Way::Polite) {
-            for _ in 0..1 + random.below(5) {
+            for _ in 0..=random.below(5) {
                 let bytes = payload(1_000_000 + number, 0, random);
                 talk.ask(&[b"ECHO", &bytes], &bulk(&bytes));
             }

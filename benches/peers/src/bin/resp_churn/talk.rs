@@ -72,7 +72,7 @@ impl Talk {
 
     /// Takes what has come, which must be what was expected. Says whether the server has closed.
     pub(crate) fn hear(&mut self) -> Result<bool, Box<dyn Error>> {
-        let mut buffer = [0; 65536];
+        let mut buffer = [0; 16384];
         loop {
             match self.socket.read(&mut buffer) {
                 Ok(0) => return Ok(true),
