@@ -26,7 +26,7 @@ pub(crate) struct Options {
 
 impl Options {
     /// How long a client may be idle.
-    pub(crate) fn idle(&self) -> Option<Duration> {
-        (self.idle_timeout > 0).then(|| Duration::from_secs(self.idle_timeout.into()))
+    pub(crate) fn patience(&self) -> Duration {
+        if self.idle_timeout == 0 { Duration::MAX } else { Duration::from_secs(self.idle_timeout.into()) }
     }
 }

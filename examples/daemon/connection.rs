@@ -12,8 +12,7 @@ use tevent::{Queue, Req, ReqError, ReqRef};
 
 use crate::commands::{Session, execute};
 use crate::daemon::Daemon;
-use crate::reply::write_reply;
-use crate::resp::parse;
+use crate::resp::{parse, write_reply};
 
 /// While so much waits to leave, nothing more is read or done for this client. One reply may go beyond it.
 const MAX_UNSENT: usize = 256 << 10;
@@ -40,11 +39,6 @@ pub(crate) fn connection_send(daemon: &Rc<Daemon>, stream: Stream, session: Sess
     let req = Req::create(Connection { daemon, stream, queue, session, input, waiting, unsent, ending });
     connection_next(&req);
     req
-}
-
-/// How it ended: well if the client has ended it, or the daemon stops.
-pub(crate) fn connection_recv(req: Req<Connection>) -> Result<(), ReqError> {
-    req.recv(|_connection| ())
 }
 
 /// It finishes when all that has arrived whole is answered.
@@ -127,7 +121,7 @@ impl Connection {
                     Err(format!("ERR Protocol error: {error}").into())
                 }
             };
-            write_reply(&mut replies, outcome.as_ref());
+            let _ = write_reply(&mut replies, outcome.as_ref()); // memory takes it
         }
         self.input.drain(..done);
         if self.input.is_empty() {
@@ -135,10 +129,10 @@ impl Connection {
         }
         (!replies.is_empty()).then(|| {
             self.unsent += replies.len();
-            let (ev, idle) = (&self.daemon.ev, self.daemon.options.idle());
+            let ev = &self.daemon.ev;
             let write = writev_send(ev, Some(&self.queue), &self.stream, false, vec![replies]);
             if write.is_in_progress() {
-                write.set_endtime(ev, idle.map_or(PATIENCE, |idle| idle.min(PATIENCE)));
+                write.set_endtime(ev, self.daemon.options.patience().min(PATIENCE));
             }
             write
         })
@@ -149,7 +143,7 @@ impl Connection {
         let wanted = !self.ending && !self.session.quit && self.waiting.is_none() && self.unsent < MAX_UNSENT;
         wanted.then(|| {
             let wait = wait_for_read_send(&self.daemon.ev, &self.stream, false);
-            self.daemon.options.idle().inspect(|idle| wait.set_endtime(&self.daemon.ev, *idle));
+            wait.set_endtime(&self.daemon.ev, self.daemon.options.patience());
             wait
         })
     }

@@ -7,14 +7,14 @@ use std::rc::Rc;
 use tevent::{ContextRef, Req, future_recv};
 
 use crate::args::Options;
-use crate::reply::Failure;
+use crate::resp::Failure;
 use crate::snapshot;
 use crate::store::Store;
 
 pub(crate) struct Daemon {
     pub(crate) ev: ContextRef,
     pub(crate) options: Options,
-    pub(crate) store: Store,
+    pub(crate) store: Rc<RefCell<Store>>,
     /// What a client has sent is read into this. Clients that are idle need no buffer of their own.
     pub(crate) buffer: RefCell<Vec<u8>>,
     pub(crate) clients: Cell<usize>,
@@ -38,7 +38,7 @@ impl Daemon {
         if self.saving.replace(true) {
             return Err("ERR Background save already in progress".into());
         }
-        let (daemon, records) = (self.clone(), self.store.records());
+        let (daemon, records) = (self.clone(), self.store.borrow().records());
         let save = Req::from_thread(&self.ev, move || snapshot::write(&dir, &records));
         self.ev.add_subreq(save, move |_ev, save| {
             let error = future_recv(save).map_or_else(|error| error.to_string(), |()| String::new());
@@ -55,20 +55,13 @@ impl Daemon {
     /// For INFO and SIGHUP.
     pub(crate) fn info(&self) -> String {
         let (clients, accepted, rejected) = (self.clients.get(), self.accepted.get(), self.rejected.get());
-        let (data, turns, waits) = (self.store.size(), self.ev.stats().turns, self.ev.stats().waits);
+        let (data, turns, waits) = (self.store.borrow().size, self.ev.stats().turns, self.ev.stats().waits);
         let (saved, error) = (self.saved.get(), self.save_error.borrow());
         format!(
             "redis_version:7.0.0\r\nconnected_clients:{clients}\r\ntotal_connections_received:{accepted}\r\n\
              rejected_connections:{rejected}\r\nused_memory_data:{data}\r\nloop_turns:{turns}\r\n\
              loop_waits:{waits}\r\nsnapshots_saved:{saved}\r\nsnapshot_last_error:{error}\r\n"
         )
-    }
-
-    /// For CONFIG GET, which some clients ask before they begin.
-    pub(crate) fn settings(&self) -> [(&'static str, String); 4] {
-        let Options { max_clients, idle_timeout, .. } = &self.options;
-        let (clients, timeout) = (max_clients.to_string(), idle_timeout.to_string());
-        [("save", String::new()), ("appendonly", "no".into()), ("maxclients", clients), ("timeout", timeout)]
     }
 }
 

@@ -10,7 +10,7 @@
 //! ```text
 //! server.rs        accepts; owns a connection for each client
 //! connection.rs    waits for bytes, has them parsed and done, sends the replies through its queue
-//! resp.rs          bytes to requests          reply.rs    results to bytes
+//! resp.rs          bytes to requests, replies to bytes
 //! commands.rs      what each command does     daemon.rs   what all of it shares
 //! store.rs         keys, values and the timers that end them
 //! snapshot.rs      all of it in a file
@@ -24,7 +24,6 @@ mod commands;
 mod connection;
 mod daemon;
 mod listen;
-mod reply;
 mod resp;
 mod server;
 mod snapshot;

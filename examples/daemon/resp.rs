@@ -1,4 +1,9 @@
-//! From bytes to requests: RESP2 arrays of bulk strings, and lines as a person types them.
+//! RESP2: from bytes to requests, arrays of bulk strings or lines as a person types them; and from replies to bytes.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use crate::store::Bytes;
 
 /// What one request may take. Nothing is set aside for what a client has only announced.
 pub(crate) const MAX_ARGUMENTS: usize = 4096;
@@ -21,8 +26,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_, Vec<&[u8]>> {
     let mut args = Vec::new();
     for _ in 0..count {
         let Some((arg, after)) = take_bulk(rest)? else {
-            let here = bytes.len() <= MAX_REQUEST;
-            return if here { Ok(None) } else { Err("too big request".to_owned()) };
+            return if bytes.len() <= MAX_REQUEST { Ok(None) } else { Err("too big request".to_owned()) };
         };
         args.push(arg);
         rest = after;
@@ -58,4 +62,50 @@ fn take_line<'a>(bytes: &'a [u8], too_long: &str) -> Parsed<'a, &'a [u8]> {
 pub(crate) fn number(text: &[u8]) -> Option<i64> {
     let odd = matches!(text, [b'+', ..] | [b'0', _, ..] | [b'-', b'0', ..]);
     if odd { None } else { std::str::from_utf8(text).ok()?.parse().ok() }
+}
+
+pub(crate) enum Reply {
+    Status(&'static str),
+    Int(i64),
+    Null,
+    Text(Vec<u8>),
+    Value(Bytes),
+    Array(Vec<Reply>),
+}
+
+/// What is said of a request that failed: a kind, such as ERR, and the rest of the line.
+pub(crate) type Failure = Cow<'static, str>;
+
+pub(crate) const OK: Reply = Reply::Status("OK");
+
+impl Reply {
+    pub(crate) fn int(number: usize) -> Reply {
+        Reply::Int(number.cast_signed() as i64)
+    }
+
+    pub(crate) fn text(text: impl AsRef<[u8]>) -> Reply {
+        Reply::Text(text.as_ref().to_vec())
+    }
+}
+
+pub(crate) fn write_reply(into: &mut Vec<u8>, reply: Result<&Reply, &Failure>) -> io::Result<()> {
+    match reply {
+        Err(failure) => write!(into, "-{}\r\n", failure.replace(['\r', '\n'], " ")),
+        Ok(Reply::Status(text)) => write!(into, "+{text}\r\n"),
+        Ok(Reply::Int(number)) => write!(into, ":{number}\r\n"),
+        Ok(Reply::Null) => write!(into, "$-1\r\n"),
+        Ok(Reply::Text(text)) => write_bulk(into, text),
+        Ok(Reply::Value(value)) => write_bulk(into, value),
+        Ok(Reply::Array(replies)) => {
+            write!(into, "*{}\r\n", replies.len())?;
+            replies.iter().try_for_each(|reply| write_reply(into, Ok(reply)))
+        }
+    }
+}
+
+/// A bulk string, which is what the arguments of a request are too.
+pub(crate) fn write_bulk(into: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    write!(into, "${}\r\n", bytes.len())?;
+    into.write_all(bytes)?;
+    into.write_all(b"\r\n")
 }

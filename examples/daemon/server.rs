@@ -13,14 +13,11 @@ use tevent::io::{Accept, Stream, accept_recv, accept_send};
 use tevent::{Req, ReqError, ReqRef, wakeup_recv, wakeup_send};
 
 use crate::commands::Session;
-use crate::connection::{Connection, connection_drain, connection_recv, connection_send};
+use crate::connection::{Connection, connection_drain, connection_send};
 use crate::daemon::{Daemon, say};
 
-/// How long clients have to read their last replies.
-const DRAIN: Duration = Duration::from_secs(5);
-
-/// How long to look away from a listener when there are too many open files.
-const PAUSE: Duration = Duration::from_millis(100);
+const DRAIN: Duration = Duration::from_secs(5); // for clients to read their last replies
+const PAUSE: Duration = Duration::from_millis(100); // when there are too many open files
 
 pub(crate) struct Server {
     daemon: Rc<Daemon>,
@@ -96,7 +93,7 @@ fn server_welcome(req: &ReqRef<Server>, socket: OwnedFd) {
     });
     let Some((id, connection)) = welcomed.flatten() else { return };
     let client = req.add_subreq(connection, move |req, subreq| {
-        let _ = connection_recv(subreq); // however it has ended
+        drop(subreq); // however it has ended
         server_settle(req, move |server| drop(server.clients.remove(&id)));
     });
     server_settle(req, move |server| drop(server.clients.insert(id, client)));

@@ -5,13 +5,15 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Error, ErrorKind, Write};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{Session, execute};
 use crate::daemon::Daemon;
-use crate::reply::write_bulk;
-use crate::resp::parse;
-use crate::store::Record;
+use crate::resp::{parse, write_bulk};
+use crate::store::Bytes;
+
+/// Database, key, value, and when it ends.
+type Record = (usize, Bytes, Bytes, Option<SystemTime>);
 
 const NAME: &str = "dump.tevent";
 const TEMPORARY: &str = "dump.tevent.new";
