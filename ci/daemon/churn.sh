@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 steady=500 passing=10000
-rounds=${ROUNDS:-3}
+rounds=${CHURNS:-3}
 margin=4096 # KiB
 ulimit -n $((4 * steady))
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The daemon is killed at a random moment while it writes a snapshot, ROUNDS times. What the next one loads is the data of one moment:
+# The daemon is killed at a random moment while it writes a snapshot, KILLS times (50). What the next one loads is the data of one moment:
 # a writer sets all generation keys at once, again and again, so that they always agree. And it is no older than the last snapshot that
 # INFO has told of.
 . "$(dirname "$0")/lib.sh"
 
-rounds=${ROUNDS:-50}
+rounds=${KILLS:-50}
 keys=500 ballast=30000 # KiB, so that a snapshot takes its time
 floor=0
 longest=20000 # microseconds, until one has been measured
@@ -69,7 +69,7 @@ for ((round = 1; round <= rounds; round++)); do
     sleep "$(awk -v us=$((SRANDOM % (longest + longest / 4))) 'BEGIN { print us / 1e6 }')"
     stop KILL
     stop_writer
-    [ -z "$(find "$work/kill" -type f ! -name 'dump.*[!w]')" ] || halves=$((halves + 1))
+    [ -z "$(find "$work/kill" -type f ! -name dump.tevent ! -name dump.rdb)" ] || halves=$((halves + 1))
     start kill
     loaded || { wrong "round $round"; break; }
     write_from $((now + 1))

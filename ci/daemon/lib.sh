@@ -9,13 +9,15 @@ mounted=
 
 clean_up() {
     local id
+    trap '' INT TERM # timeout sends it twice
     for id in "${!servers[@]}"; do
         kill -9 "$id" 2>/dev/null && wait "$id" 2>/dev/null || true
     done
-    [ -z "$mounted" ] || umount "$mounted"
+    [ -z "$mounted" ] || umount --lazy "$mounted"
     rm -rf "$work"
 }
 trap clean_up EXIT
+trap 'exit 143' INT TERM
 
 passed() { echo "ok      $*"; }
 wrong() {
