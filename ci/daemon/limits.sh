@@ -3,14 +3,19 @@
 # reading, and silence. Memory stays bounded all the while.
 . "$(dirname "$0")/lib.sh"
 
-# grown KIB: whether memory is within that of `before`.
-grown() { [ "$(resident)" -le $((before + $1)) ]; }
+# is_within KIB: whether memory is no more than that above `before`.
+is_within() { [ "$(resident)" -le $((before + $1)) ]; }
 
 peak_begins() {
     before=$(resident)
     echo 5 >"/proc/$id/clear_refs"
 }
 peak() { echo $(($(awk '/^VmHWM:/ { print $2 }' "/proc/$id/status") - before)); } # KiB more than `before`
+
+well_ended() {
+    stop TERM
+    check "the server ends well" [ "$code" = 0 ]
+}
 
 too_many_clients() {
     local fds=() fd i reply
@@ -30,7 +35,7 @@ too_many_clients() {
     check "when one goes another is let in" eventually 5 may_come_in
     for fd in "${fds[@]}"; do exec {fd}>&-; done
     check "when all are gone connected_clients is 1" eventually 5 is connected_clients 1
-    stop TERM
+    well_ended
 }
 may_come_in() { [ "$(cli PING 2>&1)" = PONG ]; }
 
@@ -57,7 +62,7 @@ oversized_argument() {
         printf '*1000\r\n$1000000\r\nabc' >&"$fd"
     done
     check "200 clients that promise a gigabyte each are there" eventually 5 is connected_clients 201
-    check "memory for them: $(($(resident) - before)) KiB, at most 65536" grown 65536
+    check "memory for them: $(($(resident) - before)) KiB, at most 65536" is_within 65536
     for fd in "${fds[@]}"; do exec {fd}>&-; done
     # Arguments each of which is small enough, without end.
     printf '*100\r\n$4\r\nMGET\r\n' >"$work/endless"
@@ -67,7 +72,7 @@ oversized_argument() {
         timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"; cat "$2" >&3; read -r <&3' - "$port" "$work/endless" 2>/dev/null || true
     done
     check "memory during requests of 99 MiB: $(peak) KiB more, at most 32768" [ "$(peak)" -le 32768 ]
-    stop TERM
+    well_ended
 }
 
 malformed_requests() {
@@ -85,8 +90,8 @@ malformed_requests() {
     done
     check "malformed requests, $(wc -l <"$work/lines") of them, and noise, 4 times: the others are served" may_come_in
     check "connected_clients is 1" eventually 5 is connected_clients 1
-    check "memory is within 4 MiB of what it was after the first time" grown 4096
-    stop TERM
+    check "memory is within 4 MiB of what it was after the first time" is_within 4096
+    well_ended
 }
 
 # Asks for 2 GiB and reads none of it. What the kernel keeps for the socket is not the daemon's memory.
@@ -101,10 +106,10 @@ no_reading() {
     check "the others are served" eventually 2 may_come_in
     check "it is closed in the end" eventually 30 is connected_clients 1
     check "memory meanwhile: $(peak) KiB more, at most 65536" [ "$(peak)" -le 65536 ]
-    check "memory afterwards is within 8 MiB" eventually 10 grown 8192
+    check "memory afterwards is within 8 MiB" eventually 10 is_within 8192
     kill "$reader" 2>/dev/null || true # by timeout, its child too
     wait "$reader" 2>/dev/null || true
-    stop TERM
+    well_ended
 }
 
 silence() {
@@ -120,13 +125,13 @@ silence() {
     (for _ in {1..25}; do echo PING && sleep 0.1; done) | cli >"$work/reply"
     check "one that asks each tenth of a second stays" [ "$(sort "$work/reply" | uniq -c | awk '{ print $1, $2 }')" = "25 PONG" ]
     check "connected_clients is 1" eventually 5 is connected_clients 1
-    stop TERM
+    well_ended
     start patience --max-clients 100 --idle-timeout 0
     exec 5<>"/dev/tcp/127.0.0.1/$port"
     sleep 1.5
     check "with 0 none is" ask 5 PING
     exec 5>&-
-    stop TERM
+    well_ended
 }
 
 for limit in too_many_clients oversized_argument malformed_requests no_reading silence; do
