@@ -32,6 +32,7 @@ const NAMES: [&str; 21] = [
 pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>) -> Result<Reply, Failure> {
     let (name, db, store) = (args[0].to_ascii_lowercase(), session.db, || daemon.store.borrow_mut());
     let get = |key: &&[u8]| store().get(db, key).map_or(Reply::Null, Reply::Value);
+    let has = |key: &&&[u8]| store().databases[db].contains_key(**key);
     Ok(match (&*name, &args[1..]) {
         (b"get", [key]) => get(key),
         (b"set", [key, value, options @ ..]) => set(&mut store(), db, (key, value), options)?,
@@ -42,13 +43,11 @@ pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>
             OK
         }
         (b"del", keys @ [_, ..]) => Reply::int(keys.iter().filter(|key| store().remove(db, key)).count()),
-        (b"exists", keys @ [_, ..]) => Reply::int(keys.iter().filter(|key| store().has(db, key)).count()),
-        (b"expire", [key, seconds]) => match integer(seconds)? {
-            seconds @ 1.. => {
-                Reply::int(store().expire(db, key, Duration::from_secs(seconds.cast_unsigned())).into())
-            }
-            _ => Reply::int(store().remove(db, key).into()),
-        },
+        (b"exists", keys @ [_, ..]) => Reply::int(keys.iter().filter(has).count()),
+        (b"expire", [key, seconds]) => Reply::int(usize::from(match integer(seconds)? {
+            seconds @ 1.. => store().expire(db, key, Duration::from_secs(seconds.cast_unsigned())),
+            _ => store().remove(db, key),
+        })),
         (b"ttl", [key]) => Reply::Int(store().seconds_left(db, key)),
         (b"keys", [glob]) => {
             let (pattern, store) = (pattern(glob)?, store());
@@ -75,9 +74,7 @@ pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>
             OK
         }
         (b"config", [sub, globs @ ..]) if sub.eq_ignore_ascii_case(b"get") => config_get(daemon, globs)?,
-        (b"client" | b"config", [_, ..]) => {
-            return Err("ERR unknown subcommand or wrong number of arguments".into());
-        }
+        (b"client" | b"config", [_, ..]) => return Err("ERR unknown subcommand, or wrong use of it".into()),
         (b"command", _) => Reply::Array(Vec::new()), // clients do without
         (b"info", _) => Reply::text(daemon.info()),
         (b"bgsave", []) => daemon.save().map(|()| Reply::Status("Background saving started"))?,
@@ -141,7 +138,7 @@ fn set(
             _ => return Err("ERR syntax error".into()),
         }
     }
-    if if_there.is_some_and(|there| store.has(db, key) != there) {
+    if if_there.is_some_and(|there| store.get(db, key).is_some() != there) {
         return Ok(Reply::Null);
     }
     store.set(db, key, value, false)?;

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tevent::io::{Accept, Stream, accept_recv, accept_send};
-use tevent::{Req, ReqError, ReqRef, wakeup_recv, wakeup_send};
+use tevent::{Req, ReqRef, wakeup_recv, wakeup_send};
 
 use crate::commands::Session;
 use crate::connection::{Connection, connection_drain, connection_send};
@@ -31,10 +31,6 @@ pub(crate) fn server_send(daemon: &Rc<Daemon>, listeners: Vec<Stream>) -> Req<Se
         server_accept(&req, listener);
     }
     req
-}
-
-pub(crate) fn server_recv(req: Req<Server>) -> Result<(), ReqError> {
-    req.recv(|_server| ())
 }
 
 /// Welcomes nobody any more, and finishes when the last client has gone.

@@ -43,10 +43,6 @@ impl Store {
         self.databases[db].get(key).map(|entry| entry.value.clone())
     }
 
-    pub(crate) fn has(&self, db: usize, key: &[u8]) -> bool {
-        self.databases[db].contains_key(key)
-    }
-
     pub(crate) fn set(
         &mut self,
         db: usize,

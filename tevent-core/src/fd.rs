@@ -32,6 +32,10 @@ use crate::trace::{DebugLevel, EventTracePoint, Traced};
 /// request keep it.
 ///
 /// C equivalent: `struct tevent_fd`. Spec: FD-1 to FD-12.
+///
+/// # Complexity
+/// Dropping it is O(1), however many events watch its number (on a [simulated](crate::Backend::Simulated) context O(n) in the number of
+/// watched fds), and a system call, but for a file that somebody else [shares](FdSource) too.
 #[doc(alias = "tevent_fd")]
 #[must_use = "dropping an FdEvent ends the watch; `ctx.keep(fde)` lets it go on"]
 pub struct FdEvent(FdRef);
