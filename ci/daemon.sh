@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The daemon of examples/daemon before real clients, with redis-server beside it where there is something to compare. Not a part of CI:
-# the benchmark alone takes a quarter of an hour on an idle machine. Loopback only; each part is a script in ci/daemon/.
+# the benchmark takes up to ten minutes, the rest three. Loopback only; each part is a script in ci/daemon/.
 #   ci/daemon.sh sessions|limits|signals|kill|disk-full|churn|benchmark|all
 # SUBJECT=redis puts redis-server in the daemon's place and so tries the proof itself: not signals and disk-full, and of limits not those
 # on memory, which are other than its own.

@@ -68,13 +68,13 @@ start() {
     "${pinned[@]}" "$DAEMON" --port 0 --dir "$work/$name" "$@" >"$work/$name.out" 2>"$work/$name.err" &
     id=$!
     servers[$id]=$name
-    eventually 20 is_listening "$id" "$work/$name.out" || ended_early "$name"
+    eventually 20 is_listening "$id" "$work/$name.out" && kill -0 "$id" 2>/dev/null || ended_early "$name"
     port=$(sed -n 's/^listening on 127\.0\.0\.1://p' "$work/$name.out")
 }
 pinned=() # what a server is started by, such as taskset
 
 is_listening() {
-    kill -0 "$1" 2>/dev/null || return 0
+    kill -0 "$1" 2>/dev/null || return 0 # nothing more to wait for
     grep -q '^listening on 127\.0\.0\.1:[0-9]*$' "$2"
 }
 

@@ -50,5 +50,21 @@ stop TERM
 check "in the middle of a snapshot: the exit code is 0" [ $code = 0 ]
 start signals
 check "what came after that has been saved too" has_key after
+
+# Whatever was taken loads again: times at the edge of what a number holds, and keys and values of any bytes.
+cli FLUSHALL >"$work/reply"
+for unit in EX PX; do
+    for time in 1000000 9223372036 9223372036854775 9223372036854775000 9223372036854775807; do
+        cli SET "$unit:$time" 1 $unit $time >"$work/reply"
+    done
+done
+printf '%s\n' 'SET "" ""' 'SET "\x00\xff" "\r\n$3\r\n*1\r\n"' 'SELECT 15' 'SET fifteen 15' 'SELECT 0' | cli >"$work/reply"
+# In any order, and without what a second does to them.
+taken() { { cli KEYS '*' | sort && cli -n 15 GET fifteen && cli GET '' && cli DBSIZE; } | md5sum; }
+was=$(taken)
+stop TERM
+check "with keys and times of all kinds: the exit code is 0" [ $code = 0 ]
+start signals
+check "whatever was taken loads again" [ "$(taken)" = "$was" ]
 stop TERM
 exit "$failed"
