@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
+#[path = "daemon_process/crowded.rs"]
+mod crowded;
 #[path = "daemon_process/ending.rs"]
 mod ending;
 #[path = "support/folder.rs"]

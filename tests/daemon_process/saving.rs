@@ -129,10 +129,13 @@ fn without_a_directory_no_snapshot_is_written_and_info_says_why() {
     assert_eq!(program.end().code, Some(0));
 }
 
-/// A daemon that is just writing a snapshot: it waits for somebody to read it.
+/// A daemon that is just writing a snapshot: it waits for somebody to read it, all of it, because no pipe takes so much.
 #[track_caller]
 fn saving(folder: &Folder) -> Program {
     let (program, mut client) = start_with(&["--dir", folder.root().to_str().unwrap()]);
+    for key in ["b", "c", "d", "e", "f"] {
+        assert_eq!(client.ask(&format!("SET {key} {}", "x".repeat(60_000))), "+OK|");
+    }
     mkfifoat(CWD, folder.path(TEMPORARY), Mode::RUSR | Mode::WUSR).unwrap();
     client.assert_dialogue(&[
         ("GET a", "$3|old|"),
