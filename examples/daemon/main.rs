@@ -11,9 +11,9 @@
 //! server.rs        accepts, and owns a connection for each client
 //! connection.rs    waits for bytes, has them parsed and done, sends the replies through its queue
 //! resp.rs          bytes to requests, replies to bytes
-//! commands.rs      what each command does     daemon.rs   what all of it shares
+//! commands.rs      what each command does
 //! store.rs         keys, values and the timers that end them
-//! snapshot.rs      all of it in a file
+//! snapshot.rs      all of it in a file        daemon.rs      what all parts share
 //! ```
 //!
 //! What it takes at most: 1 GiB of keys and values (`MAX_DATA`), and for each client 2 MiB of a request that has not arrived whole
@@ -45,9 +45,8 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let ctx = Context::builder().batch(64).build()?;
     let daemon = Daemon::new(&ctx, options);
     let Options { unix, dir, .. } = &daemon.options;
-    if let Some(dir) = dir {
-        snapshot::load(&daemon, dir).map_err(|error| format!("the snapshot cannot be loaded: {error}"))?;
-    }
+    let loaded = dir.iter().try_for_each(|dir| snapshot::load(&daemon, dir));
+    loaded.map_err(|error| format!("the snapshot cannot be loaded: {error}"))?;
     let listen = |address: Address| address.listen().map_err(|e| format!("cannot listen on {address}: {e}"));
     let listeners: Vec<_> = daemon.options.addresses().map(listen).collect::<Result<_, _>>()?;
     let names: Vec<_> = listeners.iter().map(Stream::local_address).collect::<Result<_, _>>()?;
