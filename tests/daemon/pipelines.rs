@@ -48,13 +48,13 @@ impl Peer {
         Peer { client, _connection: connection, naive, unsent: Vec::new(), got: Vec::new(), count: 0 }
     }
 
-    /// Sends some, if there is room; says whether there was none.
-    fn send(&mut self, most: usize) -> bool {
+    /// Sends some, if there is room; says whether there was.
+    fn send(&mut self, most: usize, seen: &Seen) -> bool {
         let piece = &self.unsent[..most.min(self.unsent.len())];
         let sent = self.client.send(piece);
-        let refused = sent == 0 && !piece.is_empty();
+        seen.refused.set(seen.refused.get() + usize::from(sent < piece.len()));
         self.unsent.drain(..sent);
-        refused
+        sent > 0
     }
 
     /// Takes the replies out of what it got; gives what it counted.
@@ -91,7 +91,7 @@ impl Peer {
 #[derive(Default)]
 struct Seen {
     replies: Cell<usize>,
-    /// How often the daemon took no more, and a client had to read first.
+    /// How often the daemon did not take it all at once.
     refused: Cell<usize>,
 }
 
@@ -116,7 +116,7 @@ fn run(kind: Kind, phases: &[Phase], lot: u64, seen: &Seen) -> Result<(), TestCa
         for _ in 0..200 {
             let at = lot.below(CLIENTS);
             match lot.below(3) {
-                0 => seen.refused.set(seen.refused.get() + usize::from(peers[at].send(lot.below(most) + 1))),
+                0 => _ = peers[at].send(lot.below(most) + 1, seen),
                 1 => {
                     let read = peers[at].client.read_up_to(lot.below(most) + 1);
                     peers[at].got.extend(read);
@@ -127,8 +127,8 @@ fn run(kind: Kind, phases: &[Phase], lot: u64, seen: &Seen) -> Result<(), TestCa
         let mut moved = true;
         while std::mem::take(&mut moved) {
             for peer in &mut peers {
-                moved |= !peer.unsent.is_empty();
-                peer.send(usize::MAX);
+                world.turn();
+                moved |= peer.send(usize::MAX, seen);
                 world.turn();
                 let read = peer.client.read();
                 moved |= !read.is_empty();
@@ -164,8 +164,8 @@ fn assert_all_replies(kind: Kind, cases: u32) {
     let ran = runner.run(&(phases(), any::<u64>()), |(phases, lot)| run(kind, &phases, lot, &seen));
     ran.unwrap_or_else(|failure| panic!("{failure}"));
     let (replies, refused) = (seen.replies.get(), seen.refused.get());
-    println!("{replies} replies; {refused} times a client had to read first");
-    assert!(replies > 50 * cases as usize && refused > 0, "{replies} {refused}");
+    println!("{replies} replies; {refused} times a client could not send it all");
+    assert!(replies > 50 * cases as usize && refused > 10, "{replies} {refused}");
 }
 
 on_every_backend! {
