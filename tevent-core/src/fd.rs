@@ -106,13 +106,13 @@ impl ContextRef {
         self.watch(fd.into(), flags, Marks::INTERNAL, handler)
     }
 
-    /// Says which numbers were found not to be open (FD-3), and whether there were any.
-    pub(crate) fn say_what_is_not_open(&self) -> bool {
+    /// Says which numbers were found not to be open (FD-3).
+    #[cold]
+    pub(crate) fn say_what_is_not_open(&self) {
         let numbers = self.with_fds(FdTable::take_not_open).unwrap_or_default();
         for number in &numbers {
             self.debug(DebugLevel::Error, format_args!("fd {number} is not open: its events are disarmed"));
         }
-        !numbers.is_empty()
     }
 
     #[track_caller]
@@ -274,7 +274,7 @@ impl FdRef {
             self.with_fds(|fds| fds.set_flags(self, flags));
             if self.flags() != flags {
                 let ctx = look(&self.0.ctx, ContextRef::clone);
-                ctx.inspect(|ev| _ = ev.say_what_is_not_open());
+                ctx.inspect(ContextRef::say_what_is_not_open);
             }
         }
     }

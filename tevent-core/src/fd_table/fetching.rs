@@ -55,18 +55,19 @@ impl FdTable {
         std::mem::take(&mut self.not_open)
     }
 
+    /// Whether there may be a next event without a wait, or something has to be said.
+    #[inline]
+    pub(crate) fn has_fetched(&self) -> bool {
+        !self.fetched.is_empty() || !self.not_open.is_empty()
+    }
+
     /// The next event whose handler is to run, with the flags to tell it; it goes to the back of its ring.
     /// What has become void since it was fetched is passed over.
     #[inline]
     pub(crate) fn next(&mut self) -> Next {
-        if self.fetched.is_empty() && self.not_open.is_empty() {
-            Next::Nothing
-        } else {
-            self.next_of_fetched()
+        if !self.has_fetched() {
+            return Next::Nothing;
         }
-    }
-
-    fn next_of_fetched(&mut self) -> Next {
         while let Some(report) = self.pop_fetched() {
             let SlotKey { number, generation } = report.key;
             let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.is_of(generation)) else {

@@ -232,6 +232,7 @@ impl FdTable {
     /// A new kernel object with what is wanted now. In a forked child, where the old one is the parent's too; and the only
     /// way to be rid of a file whose number was closed while a duplicate keeps it open: the kernel goes on to report
     /// it, and nothing can name it.
+    #[cold]
     pub(crate) fn rebuild(&mut self) {
         self.fetched.clear();
         self.dispatched = 0;
