@@ -36,6 +36,7 @@ pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError>
     ran
 }
 
+#[cold]
 fn whole_turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     if ev.is_freed() {
         return Err(LoopError::Freed);
@@ -64,23 +65,27 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
 }
 
 /// The rest of the order: what this thread itself has added.
-#[inline]
+#[inline(never)]
 fn run_own_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     if run_immediate(ev) {
         return Ok(());
     }
-    match next_timer(ev) {
-        Timers::Zero => run_timer(ev, None),
+    let next_timer_in = match next_timer(ev) {
+        Timers::None => None,
+        Timers::Zero => {
+            run_timer(ev, None);
+            return Ok(());
+        }
         Timers::At(due) => {
             let now = ev.now();
-            if due > now {
-                return run_fd(ev, patience, Some(due - now));
+            if due <= now {
+                run_timer(ev, Some(now));
+                return Ok(());
             }
-            run_timer(ev, Some(now));
+            Some(due - now)
         }
-        Timers::None => return run_fd(ev, patience, None),
-    }
-    Ok(())
+    };
+    run_fd(ev, patience, next_timer_in)
 }
 
 /// 3. The first immediate.
@@ -115,6 +120,7 @@ fn run_timer(ev: &ContextRef, now: Option<Instant>) {
 }
 
 /// 5. Fds, until the next timer is due or, without one, for the wait timeout.
+#[inline]
 fn run_fd(
     ev: &ContextRef,
     patience: Patience,

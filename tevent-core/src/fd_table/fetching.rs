@@ -23,14 +23,17 @@ impl FdTable {
     ///
     /// Numbers that are always ready take their part in the rotation (FD-12): in each round the kernel's come first, until
     /// it has no more or begins to repeat itself, and then each of those once.
+    #[inline]
     pub(crate) fn fetch(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.catch_up();
         if self.stray {
             self.rebuild();
         }
-        if self.always.is_empty() {
-            return self.wait(timeout);
-        }
+        if self.always.is_empty() { self.wait(timeout) } else { self.fetch_in_rotation() }
+    }
+
+    #[cold]
+    fn fetch_in_rotation(&mut self) -> io::Result<()> {
         if self.always_left == 0 {
             self.ask(Some(Duration::ZERO))?;
             self.leave_for_next_round();
@@ -69,21 +72,19 @@ impl FdTable {
             return Next::Nothing;
         }
         while let Some(report) = self.pop_fetched() {
-            let SlotKey { number, generation } = report.key;
-            let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.is_of(generation)) else {
-                continue;
-            };
+            let Some(slot) = self.slots.keyed(report.key) else { continue };
             if report.not_open {
-                self.disarm(number);
+                self.disarm(report.key.number);
             } else if let Some((fde, flags)) = slot.select(&report) {
                 return Next::Event(fde, flags);
             } else if report.failed {
-                self.silence_writers(number);
+                self.silence_writers(report.key.number);
             }
         }
         Next::Void
     }
 
+    #[inline]
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let may_sleep_for_a_time = timeout.is_some_and(|timeout| !timeout.is_zero());
         if may_sleep_for_a_time && self.looks.begins_with_look() {
@@ -101,8 +102,8 @@ impl FdTable {
         let before = self.fetched.len();
         self.waits += 1;
         self.reactor.wait(timeout, &mut self.fetched)?;
-        for Report { key, .. } in &self.fetched[before..] {
-            self.stray |= self.slots.get(key.number).is_none_or(|slot| !slot.is_of(key.generation));
+        for report in &self.fetched[before..] {
+            self.stray |= self.slots.keyed(report.key).is_none();
         }
         Ok(())
     }

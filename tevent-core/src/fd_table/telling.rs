@@ -14,7 +14,14 @@ use crate::reactor::{SlotKey, next_generation};
 
 impl FdTable {
     /// Tells the kernel what was put off until the loop waits.
+    #[inline]
     pub(super) fn catch_up(&mut self) {
+        if !self.late.is_empty() {
+            self.tell_late();
+        }
+    }
+
+    fn tell_late(&mut self) {
         while let Some(number) = self.late.pop() {
             self.slots.of(number).ring().pending = None;
             // Nothing is widened here, so nothing can be refused that was not refused before.

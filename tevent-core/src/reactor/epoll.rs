@@ -58,7 +58,7 @@ impl Reactor for Epoll {
 
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()> {
         self.events.wait(self.number()?, timeout)?;
-        self.events.iter().for_each(|(mask, token)| reports.push(report_of(mask, token)));
+        reports.extend(self.events.iter().map(|(mask, token)| report_of(mask, token)));
         Ok(())
     }
 
