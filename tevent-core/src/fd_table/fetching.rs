@@ -87,17 +87,24 @@ impl FdTable {
     #[inline]
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let may_sleep_for_a_time = timeout.is_some_and(|timeout| !timeout.is_zero());
-        if may_sleep_for_a_time && self.looks.begins_with_look() {
-            self.ask(Some(Duration::ZERO))?;
+        let looks = may_sleep_for_a_time && self.looks.begins_with_look();
+        self.ask(if looks { Some(Duration::ZERO) } else { timeout })?;
+        if looks {
             let found = !self.fetched.is_empty();
             self.looks.found(found);
-            if found {
-                return Ok(());
+            if !found {
+                return self.ask_again(timeout);
             }
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn ask_again(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.ask(timeout)
     }
 
+    #[inline]
     fn ask(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let before = self.fetched.len();
         self.waits += 1;

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// (24.8 days, LOOP-2), and -1 for ever.
 fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
     let Some(timeout) = timeout else { return -1 };
+    if timeout.is_zero() {
+        return 0;
+    }
     // Not `as_nanos`, whose 128 bits take long to divide, before each wait.
     let rounded = u64::from(timeout.subsec_nanos()).div_ceil(1_000_000);
     libc::c_int::try_from(timeout.as_secs().saturating_mul(1000).saturating_add(rounded))
