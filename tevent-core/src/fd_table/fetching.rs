@@ -99,6 +99,7 @@ impl FdTable {
         Ok(())
     }
 
+    /// After a look that found nothing, which the kernel makes longer than any call here.
     #[cold]
     fn ask_again(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.ask(timeout)
@@ -109,21 +110,20 @@ impl FdTable {
         let before = self.fetched.len();
         self.waits += 1;
         self.reactor.wait(timeout, &mut self.fetched)?;
-        for report in &self.fetched[before..] {
-            self.stray |= self.slots.keyed(report.key).is_none();
-        }
+        let mut fresh = self.fetched[before..].iter();
+        self.stray |= fresh.any(|report| self.slots.keyed(report.key).is_none());
         Ok(())
     }
 
     /// The report that was fetched first.
     fn pop_fetched(&mut self) -> Option<Report> {
-        let report = self.fetched.get(self.dispatched).copied();
+        let report = *self.fetched.get(self.dispatched)?;
         self.dispatched += 1;
-        if self.dispatched >= self.fetched.len() {
+        if self.dispatched == self.fetched.len() {
             self.fetched.clear();
             self.dispatched = 0;
         }
-        report
+        Some(report)
     }
 
     /// Drops reports of what has been served in this round. The kernel will report it again.
