@@ -121,11 +121,7 @@ fn run_timer(ev: &ContextRef, now: Option<Instant>) {
 
 /// 5. Fds, until the next timer is due or, without one, for the wait timeout.
 #[inline]
-fn run_fd(
-    ev: &ContextRef,
-    patience: Patience,
-    mut next_timer_in: Option<Duration>,
-) -> Result<(), LoopError> {
+fn run_fd(ev: &ContextRef, patience: Patience, mut next_timer_in: Option<Duration>) -> Result<(), LoopError> {
     let mut waits = !ev.with_fds(|fds| fds.has_fetched()).unwrap_or(false);
     loop {
         if waits && !wait(ev, patience, next_timer_in)? {
@@ -151,11 +147,7 @@ fn run_fd(
 
 /// Asks the kernel what is ready; says whether it did, and nothing else has run and the context is still there.
 #[inline]
-fn wait(
-    ev: &ContextRef,
-    patience: Patience,
-    next_timer_in: Option<Duration>,
-) -> Result<bool, LoopError> {
+fn wait(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -> Result<bool, LoopError> {
     if ev.signals().is_deaf() {
         ev.signals().be_heard(ev).map_err(LoopError::Wait)?;
     }
@@ -164,11 +156,8 @@ fn wait(
         return Ok(false);
     }
     let told = ev.trace().is_on() && ev.with_fds(|fds| fds.asks_kernel()).unwrap_or(false);
-    let fetched = if told {
-        fetch_told(ev, patience)
-    } else {
-        fetch(ev, timeout(ev, patience, next_timer_in))
-    };
+    let fetched =
+        if told { fetch_told(ev, patience) } else { fetch(ev, timeout(ev, patience, next_timer_in)) };
     match fetched {
         Some(Ok(())) => Ok(true),
         Some(Err(error)) => not_fetched(ev, error),

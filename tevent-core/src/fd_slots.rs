@@ -67,12 +67,18 @@ impl FdSlots {
     }
 
     /// Nothing is to be known of that number any more.
+    #[inline]
     pub(crate) fn vacate(&mut self, number: RawFd) {
-        if number >= FAR {
-            self.far.remove(&number);
-        } else if let Some(slot) = self.get_mut(number) {
+        if let Some(slot) = self.near.get_mut(index(number)) {
             *slot = FdSlot::VACANT;
+        } else {
+            self.vacate_far(number);
         }
+    }
+
+    #[cold]
+    fn vacate_far(&mut self, number: RawFd) {
+        self.far.remove(&number);
     }
 
     /// Those of which anything is known, the oldest first.

@@ -1,5 +1,6 @@
 //! The only unsafe code: system calls that no dependency offers in a safe form, a value for one
-//! thread, a place in one word, a handler inside its event, a closure and an owner that need no box, an `Rc` made in its place.
+//! thread, a place in one word, a handler inside its event and a pointer of one word to both, a closure and an owner that need no box,
+//! an `Rc` made in its place.
 
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
@@ -14,6 +15,7 @@ pub(crate) mod place;
 pub(crate) mod poll;
 pub(crate) mod sigaction;
 pub(crate) mod slot;
+pub(crate) mod thin_rc;
 
 use std::time::Duration;
 
