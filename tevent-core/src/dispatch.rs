@@ -36,7 +36,7 @@ pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError>
     ran
 }
 
-#[cold]
+#[inline(never)]
 fn whole_turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     if ev.is_freed() {
         return Err(LoopError::Freed);
@@ -145,7 +145,7 @@ fn run_fd(ev: &ContextRef, patience: Patience, mut next_timer_in: Option<Duratio
     }
 }
 
-/// Asks the kernel what is ready; says whether it did, and nothing else has run and the context is still there.
+/// Asks the kernel what is ready; false where the turn is over, because a signal's handlers have run or the context has gone.
 #[inline]
 fn wait(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -> Result<bool, LoopError> {
     if ev.signals().is_deaf() {
@@ -200,6 +200,7 @@ fn not_fetched(ev: &ContextRef, error: io::Error) -> Result<bool, LoopError> {
     Ok(false)
 }
 
+/// Nothing was fetched.
 fn after_time_out(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     let found = run_timer_if_due(ev) || ev.tasks().are_woken();
     if !found && never_waits(ev, patience) {

@@ -149,7 +149,7 @@ impl FdTable {
         told
     }
 
-    /// Not the first on its number; says whether that is known to stand for the same file still.
+    /// An event joins others on its number; says whether that is known to stand for the same file still.
     fn join(&mut self, fde: &FdRef, number: RawFd) -> bool {
         if self.slots.of(number).is_closed_behind_our_back() {
             self.forget(number);

@@ -18,11 +18,11 @@ pub(crate) trait Tail<D: ?Sized + 'static>: 'static {
 struct Head<V: 'static, D: ?Sized + 'static> {
     kind: &'static Kind<V, D>,
     value: V,
-    /// Beside the tail, because that begins with half a word where it is a slot.
+    /// Behind the value, so that it shares a word with a tail that begins with half of one, as a slot does.
     shares: Cell<u32>,
 }
 
-/// It begins as its head does, so that a pointer to one is a pointer to the other.
+/// `repr(C)` puts the fields that both have at the same places, so that a pointer to it is a pointer to its head.
 #[repr(C)]
 struct Whole<V: 'static, D: ?Sized + 'static, T> {
     kind: &'static Kind<V, D>,
