@@ -104,29 +104,39 @@ fn assert_refused(folder: &Folder, why: &str) {
 }
 
 #[test]
-fn without_a_directory_no_snapshot_is_written_and_info_says_why() {
+fn a_directory_that_does_not_exist_is_refused() {
     let folder = Folder::new();
-    let missing = folder.path("missing");
-    let (mut program, mut client) = start_with(&["--dir", &missing]);
-    assert_eq!(client.ask("SET a 1"), "+OK|");
-    client.save();
-    assert!(client.info("snapshot_last_error").contains("No such file"));
-    assert!(program.complaint().contains("no snapshot was written: No such file"));
-    program.signal(Signal::TERM);
-    let said = program.end();
-    assert_eq!(said.code, Some(1));
-    assert!(said.err.contains("No such file"), "{}", said.err);
-    // It was there in time.
-    let (program, mut client) = start_with(&["--dir", &missing]);
-    client.save();
-    fs::create_dir(&missing).unwrap();
-    client.save();
-    assert_eq!(
-        (client.info("snapshot_last_error"), client.info("snapshots_saved")),
-        (String::new(), "1".into())
-    );
-    program.signal(Signal::TERM);
-    assert_eq!(program.end().code, Some(0));
+    let said = Program::start("daemon", &["--port", "0", "--dir", &folder.path("missing")]).end();
+    assert_eq!(said.out, "");
+    said.assert_complaint(1, &["No such file"]);
+    assert_eq!(folder.names(), [""; 0]);
+}
+
+#[test]
+fn without_its_directory_no_snapshot_is_written_and_info_says_why() {
+    for comes_back in [true, false] {
+        let folder = Folder::new();
+        let gone = folder.path("gone");
+        fs::create_dir(&gone).unwrap();
+        let (mut program, mut client) = start_with(&["--dir", &gone]);
+        fs::remove_dir(&gone).unwrap();
+        client.save();
+        assert!(client.info("snapshot_last_error").contains("No such file"));
+        assert_eq!(client.info("snapshots_saved"), "0");
+        assert!(program.complaint().contains("no snapshot was written: No such file"));
+        if comes_back {
+            fs::create_dir(&gone).unwrap();
+            client.save();
+            assert_eq!(client.info("snapshot_last_error"), "");
+            assert_eq!(client.info("snapshots_saved"), "1");
+            end(program);
+        } else {
+            program.signal(Signal::TERM);
+            let said = program.end();
+            assert_eq!(said.code, Some(1));
+            assert!(said.err.contains("no snapshot was written: No such file"), "{}", said.err);
+        }
+    }
 }
 
 /// A daemon that is just writing a snapshot: it waits for somebody to read it, all of it, because no pipe takes so much.
