@@ -75,7 +75,7 @@ pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>
             session.name = name.to_vec();
             OK
         }
-        (b"config", [sub, globs @ ..]) if is(sub, "get") => config_get(daemon, globs)?,
+        (b"config", [sub, globs @ ..]) if is(sub, "get") && !globs.is_empty() => config_get(daemon, globs)?,
         (b"client" | b"config", [_, ..]) => return Err("ERR unknown subcommand, or wrong use of it".into()),
         (b"command", _) => Reply::Array(Vec::new()), // clients do without
         (b"info", _) => Reply::text(daemon.info()),
