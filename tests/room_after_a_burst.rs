@@ -52,7 +52,7 @@ fn burst_of_timers(ctx: &ContextRef) {
 fn of_a_context() {
     let ctx = Context::new().unwrap();
     assert_keeps("immediates", 24, || burst_of_immediates(&ctx));
-    assert_keeps("timers", 24, || burst_of_timers(&ctx));
+    assert_keeps("timers", 16, || burst_of_timers(&ctx));
     assert_keeps("requests", 32, || burst_of_requests(&ctx));
     assert_keeps("kept", 40, || {
         for im in many(|| ctx.keep(Immediate::new(|_, _| {}))) {

@@ -9,7 +9,7 @@ use crate::daemon::Daemon;
 use crate::resp::{Failure, OK, Reply, number};
 use crate::store::{DATABASES, Store};
 
-/// The keys and values of a reply are no longer than this.
+/// No reply is longer than this.
 const MAX_REPLY: usize = 16 << 20;
 
 /// What a connection is to the commands.
@@ -103,7 +103,7 @@ fn integer(text: &[u8]) -> Result<i64, Failure> {
 }
 
 fn bounded(values: Vec<Reply>) -> Outcome {
-    let length = |value: &Reply| if let Reply::Value(value) = value { value.len() } else { 0 };
+    let length = |value: &Reply| if let Reply::Value(value) = value { value.len() + 16 } else { 5 };
     let fits = values.iter().map(length).sum::<usize>() <= MAX_REPLY;
     if fits { Ok(Reply::Array(values)) } else { Err("ERR the reply would be too large".into()) }
 }

@@ -133,8 +133,7 @@ impl Connection {
         self.unsent += replies.len();
         let write = writev_send(&self.daemon.ev, Some(&self.queue), &self.stream, false, vec![replies]);
         if write.is_in_progress() {
-            let patience = self.daemon.options.patience().min(Duration::from_secs(60));
-            write.set_endtime(&self.daemon.ev, patience);
+            write.set_endtime(&self.daemon.ev, self.daemon.options.patience().min(Duration::from_secs(60)));
         }
         req.add_subreq(write, connection_written);
     }

@@ -99,7 +99,7 @@ fn assert_refused(folder: &Folder, why: &str) {
     let args = ["--port", "0", "--dir", folder.root().to_str().unwrap()];
     let said = Program::start("daemon", &args).end();
     assert_eq!(said.out, "");
-    said.assert_complaint(1, &["the snapshot cannot be loaded: ", why]);
+    said.assert_complaint(1, &["cannot load from ", why]);
     assert_eq!(folder.names(), [NAME]);
 }
 

@@ -108,7 +108,7 @@ impl Stream {
         if let Some(path) = unix.path() {
             return Ok(Address::Unix(PathBuf::from(OsString::from_vec(path.to_bytes().to_vec()))));
         }
-        let name = unix.abstract_name().ok_or(Errno::INVAL)?;
+        let name = unix.abstract_name().filter(|name| !name.is_empty()).ok_or(Errno::INVAL)?;
         Ok(Address::UnixAbstract(name.to_vec()))
     }
 }
