@@ -46,8 +46,8 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let ctx = Context::builder().batch(64).build()?;
     let daemon = Daemon::new(&ctx, options);
     let Options { unix, dir, .. } = &daemon.options;
-    let named = |dir: &Path, error| format!("cannot load from {}: {error}", dir.display());
-    dir.iter().try_for_each(|dir| snapshot::load(&daemon, dir).map_err(|error| named(dir, error)))?;
+    let unloaded = |dir: &Path, error| format!("cannot load from {}: {error}", dir.display());
+    dir.iter().try_for_each(|dir| snapshot::load(&daemon, dir).map_err(|error| unloaded(dir, error)))?;
     let listen = |address: Address| address.listen().map_err(|e| format!("cannot listen on {address}: {e}"));
     let listeners: Vec<_> = daemon.options.addresses().map(listen).collect::<Result<_, _>>()?;
     let names: Vec<_> = listeners.iter().map(Stream::local_address).collect::<Result<_, _>>()?;
