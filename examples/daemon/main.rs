@@ -43,7 +43,7 @@ use daemon::{Daemon, say};
 use server::{server_send, server_stop};
 
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
-    let ctx = Context::builder().batch(64).build()?;
+    let ctx = Context::builder().batch(512).build()?;
     let daemon = Daemon::new(&ctx, options);
     let Options { unix, dir, .. } = &daemon.options;
     let unloaded = |dir: &Path, error| format!("cannot load from {}: {error}", dir.display());

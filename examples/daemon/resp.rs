@@ -51,7 +51,7 @@ fn take_bulk(bytes: &[u8]) -> Parsed<'_, &[u8]> {
 
 /// The first line without its end.
 fn take_line<'a>(bytes: &'a [u8], too_long: &str) -> Parsed<'a, &'a [u8]> {
-    match bytes.iter().take(MAX_LINE).position(|byte| *byte == b'\n') {
+    match bytes[..bytes.len().min(MAX_LINE)].iter().position(|byte| *byte == b'\n') {
         None if bytes.len() < MAX_LINE => Ok(None),
         None => Err(too_long.to_owned()),
         Some(end) => Ok(Some((bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]), &bytes[end + 1..]))),
