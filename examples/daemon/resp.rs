@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::store::Bytes;
 
-/// What one request may take. Nothing is set aside for what a client has only announced.
+/// What one request may take; and so a value, which is an argument in a snapshot. Nothing is set aside for what is only announced.
 pub(crate) const MAX_ARGUMENTS: usize = 4096;
 pub(crate) const MAX_ARGUMENT: usize = 1 << 20;
 pub(crate) const MAX_REQUEST: usize = 2 << 20;
