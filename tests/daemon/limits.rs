@@ -146,7 +146,7 @@ on_every_backend! {
             ("FLUSHALL", "+OK|"),
             ("SET c 1", "+OK|"),
         ]);
-        assert_eq!(world.info("used_memory_data"), "202");
+        assert_eq!(world.info("used_memory_data"), "402");
     }
 
     fn more_clients_than_are_served(backend) {
