@@ -34,7 +34,6 @@ impl Options {
         on_port.into_iter().chain(self.unix.clone().map(Address::from))
     }
 
-    /// How long a client may be idle.
     pub(crate) fn patience(&self) -> Duration {
         if self.idle_timeout == 0 { Duration::MAX } else { Duration::from_secs(self.idle_timeout.into()) }
     }

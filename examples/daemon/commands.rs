@@ -1,16 +1,17 @@
 //! What each command does. None of them waits, and none knows where its request came from.
 
+use std::ops::Range;
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use regex::bytes::Regex;
 
 use crate::daemon::Daemon;
 use crate::resp::{Failure, OK, Reply, number};
-use crate::store::{DATABASES, Store};
+use crate::store::{DATABASES, Store, wall_clock};
 
-/// No reply is longer than this.
+/// No reply is longer than this, and no key lives longer than that, in milliseconds.
 const MAX_REPLY: usize = 16 << 20;
+const FOREVER: i64 = 1 << 61;
 
 /// What a connection is to the commands.
 #[derive(Default)]
@@ -47,7 +48,7 @@ pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>
         (b"del", keys @ [_, ..]) => Reply::int(keys.iter().filter(|key| store().remove(db, key)).count()),
         (b"exists", keys @ [_, ..]) => Reply::int(keys.iter().filter(has).count()),
         (b"expire", [key, seconds]) => {
-            let millis = millis("expire", seconds, 1000, -(1 << 62))?;
+            let millis = millis("expire", seconds, 1000, -FOREVER..FOREVER)?;
             Reply::int(store().expire(db, key, millis).into())
         }
         (b"ttl", [key]) => Reply::Int(store().seconds_left(db, key)),
@@ -126,9 +127,9 @@ fn pattern(glob: &[u8]) -> Result<Regex, Failure> {
     Regex::new(&(regex + "$")).map_err(|_error| "ERR invalid pattern".into())
 }
 
-/// A time in milliseconds. One that no calendar can hold is refused, as Redis does.
-fn millis(command: &str, time: &[u8], unit: i64, least: i64) -> Result<i64, Failure> {
-    let millis = integer(time)?.checked_mul(unit).filter(|millis| (least..1 << 62).contains(millis));
+/// A time in milliseconds. One so long that no calendar can hold its end is refused, as Redis does.
+fn millis(command: &str, time: &[u8], unit: i64, range: Range<i64>) -> Result<i64, Failure> {
+    let millis = integer(time)?.checked_mul(unit).filter(|millis| range.contains(millis));
     millis.ok_or_else(|| format!("ERR invalid expire time in '{command}' command").into())
 }
 
@@ -140,10 +141,9 @@ fn set(store: &mut Store, db: usize, [key, value]: [&[u8]; 2], options: &[&[u8]]
             b"XX" if if_there != Some(false) => if_there = Some(true),
             unit @ (b"EX" | b"PX" | b"PXAT") if lifetime.is_none() => {
                 let time = options.next().ok_or("ERR syntax error")?;
-                let time = millis("set", time, if unit == b"EX" { 1000 } else { 1 }, 1)?;
-                let since = if unit == b"PXAT" { SystemTime::now() } else { UNIX_EPOCH };
-                let passed = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-                lifetime = Some(time - i64::try_from(passed).unwrap_or(0));
+                let now = if unit == b"PXAT" { wall_clock() } else { 0 };
+                let time = millis("set", time, if unit == b"EX" { 1000 } else { 1 }, 1..FOREVER + now)?;
+                lifetime = Some(time - now);
             }
             _ => return Err("ERR syntax error".into()),
         }

@@ -21,8 +21,7 @@ pub(crate) struct Connection {
     stream: Stream,
     queue: Queue,
     session: Session,
-    /// What has arrived and is not done.
-    input: Vec<u8>,
+    input: Vec<u8>, // what has arrived and is not done
     waiting: Option<ReqRef<WaitForRead>>,
     unsent: usize,
     /// Nothing more is read, because the client has ended its side or the daemon stops.

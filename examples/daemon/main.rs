@@ -30,7 +30,7 @@ mod store;
 
 use std::error::Error;
 use std::io::{Write, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -45,9 +45,9 @@ use server::{server_send, server_stop};
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let ctx = Context::builder().batch(512).build()?;
     let daemon = Daemon::new(&ctx, options);
-    let Options { unix, dir, .. } = &daemon.options;
     let unloaded = |dir: &Path, error| format!("cannot load from {}: {error}", dir.display());
-    dir.iter().try_for_each(|dir| snapshot::load(&daemon, dir).map_err(|error| unloaded(dir, error)))?;
+    let load = |dir: &PathBuf| snapshot::load(&daemon, dir).map_err(|error| unloaded(dir, error));
+    let _lock = daemon.options.dir.as_ref().map(load).transpose()?;
     let listen = |address: Address| address.listen().map_err(|e| format!("cannot listen on {address}: {e}"));
     let listeners: Vec<_> = daemon.options.addresses().map(listen).collect::<Result<_, _>>()?;
     let names: Vec<_> = listeners.iter().map(Stream::local_address).collect::<Result<_, _>>()?;
@@ -64,11 +64,10 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         say(&format!("not all clients have read their replies: {error}"));
     }
     ctx.loop_until(|| !daemon.saving.get())?; // a snapshot on its way
-    if dir.is_some() {
+    if daemon.options.dir.is_some() {
         daemon.save()?;
         ctx.loop_until(|| !daemon.saving.get())?;
     }
-    unix.iter().try_for_each(std::fs::remove_file)?;
     if daemon.save_error.borrow().is_empty() { Ok(()) } else { Err("the last changes are lost".into()) }
 }
 

@@ -1,7 +1,7 @@
 //! The server: one request that accepts clients until it is told to stop, and then waits for them.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
@@ -36,6 +36,7 @@ pub(crate) fn server_send(daemon: &Rc<Daemon>, listeners: Vec<Stream>) -> Req<Se
 pub(crate) fn server_stop(req: &ReqRef<Server>) {
     let clients: Option<Vec<_>> = req.with_state(|server| {
         server.stopping = true;
+        let _ = server.daemon.options.unix.as_ref().map(fs::remove_file); // whoever begins now makes its own
         req.set_endtime(&server.daemon.ev, DRAIN);
         server.clients.values().cloned().collect()
     });

@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Error, ErrorKind, Write};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::UNIX_EPOCH;
+
+use rustix::fs::{FlockOperation, flock};
 
 use crate::commands::{Session, execute};
 use crate::daemon::Daemon;
@@ -33,21 +34,23 @@ fn write_to(path: &Path, records: &[Record]) -> io::Result<()> {
     };
     for (db, key, value, expires) in records {
         write(&[b"SELECT", db.to_string().as_bytes()])?;
-        match expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
+        match expires {
             None => write(&[b"SET", key, value])?,
-            Some(at) => write(&[b"SET", key, value, b"PXAT", at.as_millis().to_string().as_bytes()])?,
+            Some(at) => write(&[b"SET", key, value, b"PXAT", at.to_string().as_bytes()])?,
         }
     }
     write(&[b"QUIT"])?; // what does not end so is not whole
     file.into_inner()?.sync_all()
 }
 
-/// Does all that the snapshot asks for, if there is one.
-pub(crate) fn load(daemon: &Rc<Daemon>, dir: &Path) -> io::Result<()> {
-    File::open(dir)?; // it has to be there
+/// Does all that the snapshot asks for, if there is one. As long as the file that it gives is open no other daemon has the directory.
+pub(crate) fn load(daemon: &Rc<Daemon>, dir: &Path) -> io::Result<File> {
+    let lock = File::open(dir)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_held| Error::other("another daemon has it"))?;
     let _ = fs::remove_file(dir.join(TEMPORARY)); // of a daemon that was killed
     let bytes = match fs::read(dir.join(NAME)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(lock),
         read => read?,
     };
     let (mut rest, mut session) = (&*bytes, Session::default());
@@ -58,5 +61,5 @@ pub(crate) fn load(daemon: &Rc<Daemon>, dir: &Path) -> io::Result<()> {
         done.map_err(|failure| Error::other(failure.replace(['\r', '\n'], " ")))?;
         rest = after;
     }
-    Ok(())
+    Ok(lock)
 }

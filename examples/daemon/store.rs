@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tevent::{ContextRef, Timer, When};
 
@@ -13,8 +13,13 @@ use crate::resp::Failure;
 /// Shared with the thread that writes a snapshot.
 pub(crate) type Bytes = Arc<[u8]>;
 
-/// Database, key, value, and when it ends.
-pub(crate) type Record = (usize, Bytes, Bytes, Option<SystemTime>);
+/// Database, key, value, and when it ends by the wall clock, in milliseconds.
+pub(crate) type Record = (usize, Bytes, Bytes, Option<i64>);
+
+pub(crate) fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis().try_into().unwrap_or(i64::MAX)
+}
 
 pub(crate) const DATABASES: usize = 16;
 
@@ -46,13 +51,7 @@ impl Store {
         self.databases[db].get(key).map(|entry| entry.value.clone())
     }
 
-    pub(crate) fn set(
-        &mut self,
-        db: usize,
-        key: &[u8],
-        value: &[u8],
-        keep_expiry: bool,
-    ) -> Result<(), Failure> {
+    pub(crate) fn set(&mut self, db: usize, key: &[u8], value: &[u8], keep: bool) -> Result<(), Failure> {
         let old = self.databases[db].get_mut(key);
         let size = self.size + takes(key, value) - old.as_ref().map_or(0, |entry| takes(key, &entry.value));
         if size > MAX_DATA.max(self.size) {
@@ -60,7 +59,7 @@ impl Store {
         }
         self.size = size;
         match old {
-            Some(entry) if keep_expiry => entry.value = value.into(),
+            Some(entry) if keep => entry.value = value.into(),
             Some(entry) => *entry = Entry { value: value.into(), expiry: None },
             None => drop(self.databases[db].insert(key.into(), Entry { value: value.into(), expiry: None })),
         }
@@ -72,18 +71,19 @@ impl Store {
         let Some(after) = u64::try_from(after).ok().filter(|after| *after > 0) else {
             return self.remove(db, key);
         };
-        let Some(entry) = self.databases[db].get_mut(key) else { return false };
-        let (store, key) = (self.me.clone(), Bytes::from(key));
-        entry.expiry = Some(self.ev.add_timer(Duration::from_millis(after), move |_ev, _te, _now| {
-            store.upgrade().map(|store| store.borrow_mut().remove(db, &key));
-        }));
-        true
+        let Some((key, _)) = self.databases[db].get_key_value(key) else { return false };
+        let (store, key, name) = (self.me.clone(), key.clone(), key.clone());
+        let timer = self.ev.add_timer(Duration::from_millis(after), move |_ev, _te, _now| {
+            store.upgrade().map(|store| store.borrow_mut().remove(db, &name));
+        });
+        self.databases[db].get_mut(&key).map(|entry| entry.expiry = Some(timer)).is_some()
     }
 
     /// How long a key will live, rounded; -1 is for ever, -2 if there is none.
     pub(crate) fn seconds_left(&self, db: usize, key: &[u8]) -> i64 {
-        let rounded = |left: Duration| (left + Duration::from_millis(500)).as_secs().cast_signed();
-        self.databases[db].get(key).map_or(-2, |entry| self.left(entry).map_or(-1, rounded))
+        self.databases[db]
+            .get(key)
+            .map_or(-2, |entry| self.left(entry).map_or(-1, |left| (left + 500) / 1000))
     }
 
     pub(crate) fn remove(&mut self, db: usize, key: &[u8]) -> bool {
@@ -98,18 +98,17 @@ impl Store {
 
     /// Everything as it is now. Only pointers are copied.
     pub(crate) fn records(&self) -> Vec<Record> {
-        let (now, databases) = (SystemTime::now(), self.databases.iter().enumerate());
+        let (now, databases) = (wall_clock(), self.databases.iter().enumerate());
         let all =
             databases.flat_map(|(db, entries)| entries.iter().map(move |(key, entry)| (db, key, entry)));
         let ends = |entry| self.left(entry).map(|left| now + left);
         all.map(|(db, key, entry)| (db, key.clone(), entry.value.clone(), ends(entry))).collect()
     }
 
-    fn left(&self, entry: &Entry) -> Option<Duration> {
-        match entry.expiry.as_ref()?.due() {
-            Some(When::At(point)) => Some(point.saturating_duration_since(self.ev.now())),
-            _ => Some(Duration::ZERO),
-        }
+    /// How many milliseconds a key has still to live, if not for ever.
+    fn left(&self, entry: &Entry) -> Option<i64> {
+        let Some(When::At(point)) = entry.expiry.as_ref()?.due() else { return Some(0) };
+        Some(point.saturating_duration_since(self.ev.now()).as_millis().try_into().unwrap_or(i64::MAX))
     }
 }
 

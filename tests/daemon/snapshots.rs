@@ -25,7 +25,7 @@ impl World {
     }
 
     fn load(&self, folder: &Folder) -> io::Result<()> {
-        snapshot::load(&self.daemon, folder.root())
+        snapshot::load(&self.daemon, folder.root()).map(drop)
     }
 }
 

@@ -1,14 +1,15 @@
 //! Listening at an address, and which one it is.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileTypeExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SocketAddrUnix, sockopt};
 
 use crate::address::Address;
@@ -54,6 +55,7 @@ impl Address {
             sockopt::set_socket_reuseaddr(&stream, true)?;
         }
         let address = self.for_kernel()?;
+        let _lock = self.lock();
         match rustix::net::bind(&stream, &address) {
             Err(Errno::ADDRINUSE) if self.is_left_behind()? => {
                 if let Address::Unix(path) = self {
@@ -65,6 +67,16 @@ impl Address {
         }
         rustix::net::listen(&stream, BACKLOG)?;
         Ok(stream)
+    }
+
+    /// Keeps others out of the directory who are about to listen at a file too: one that is bound and does not listen yet looks
+    /// like one that is left behind. Where the directory may not be read there is no lock to be had.
+    fn lock(&self) -> Option<File> {
+        let Address::Unix(path) = self else { return None };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = File::open(folder.unwrap_or(Path::new("."))).ok()?;
+        retry_on_intr(|| flock(&folder, FlockOperation::LockExclusive)).ok()?;
+        Some(folder)
     }
 
     /// Whether it is the file of a socket at which nobody listens.
