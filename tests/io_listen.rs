@@ -4,13 +4,13 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
-use std::sync::Barrier;
-use std::thread;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
+use std::sync::Barrier;
+use std::thread;
 
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::{FdFlags, fcntl_getfd};
@@ -135,4 +135,14 @@ fn of_several_that_begin_at_once_one_listens() {
             assert!(errors.iter().all(|error| error.kind() == ErrorKind::AddrInUse), "{errors:?}");
         }
     }
+}
+
+#[test]
+fn the_longest_path_comes_back_as_it_was() {
+    let short = Place::new("");
+    let name = short.0.to_str().unwrap();
+    let longest = Place(PathBuf::from(format!("{name}{}", "x".repeat(107 - name.len()))));
+    let listener = longest.address().listen().unwrap();
+    assert_eq!(listener.local_address().unwrap(), longest.address());
+    connects(&listener.local_address().unwrap(), &listener);
 }

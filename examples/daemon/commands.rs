@@ -12,6 +12,9 @@ use crate::store::{DATABASES, Store};
 /// No reply is longer than this.
 const MAX_REPLY: usize = 16 << 20;
 
+/// No calendar holds more, and no time is later.
+pub(crate) const MAX_MILLIS: i64 = (1 << 62) - 1;
+
 /// What a connection is to the commands.
 #[derive(Default)]
 pub(crate) struct Session {
@@ -127,7 +130,7 @@ fn pattern(glob: &[u8]) -> Result<Regex, Failure> {
 
 /// A time in milliseconds. One that no calendar can hold is refused, as Redis does.
 fn millis(command: &str, time: &[u8], unit: i64, least: i64) -> Result<i64, Failure> {
-    let millis = integer(time)?.checked_mul(unit).filter(|millis| (least..1 << 62).contains(millis));
+    let millis = integer(time)?.checked_mul(unit).filter(|millis| (least..=MAX_MILLIS).contains(millis));
     millis.ok_or_else(|| format!("ERR invalid expire time in '{command}' command").into())
 }
 

@@ -60,6 +60,7 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     ctx.keep(ctx.add_signal(SIGHUP, SignalFlags::NONE, move |_ev, _se, _delivery| say(&asked.info()))?);
     names.iter().try_for_each(|name| writeln!(stdout(), "listening on {name}"))?;
     server.poll(&ctx)?;
+    let removed = unix.iter().try_for_each(std::fs::remove_file); // as long as the listener is there the path is ours
     if let Err(error) = server.recv(|_server| ()) {
         say(&format!("not all clients have read their replies: {error}"));
     }
@@ -68,7 +69,7 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         daemon.save()?;
         ctx.loop_until(|| !daemon.saving.get())?;
     }
-    unix.iter().try_for_each(std::fs::remove_file)?;
+    removed?;
     if daemon.save_error.borrow().is_empty() { Ok(()) } else { Err("the last changes are lost".into()) }
 }
 

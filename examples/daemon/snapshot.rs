@@ -7,7 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::UNIX_EPOCH;
 
-use crate::commands::{Session, execute};
+use crate::commands::{MAX_MILLIS, Session, execute};
 use crate::daemon::Daemon;
 use crate::resp::{parse, write_bulk};
 use crate::store::Record;
@@ -35,7 +35,10 @@ fn write_to(path: &Path, records: &[Record]) -> io::Result<()> {
         write(&[b"SELECT", db.to_string().as_bytes()])?;
         match expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
             None => write(&[b"SET", key, value])?,
-            Some(at) => write(&[b"SET", key, value, b"PXAT", at.as_millis().to_string().as_bytes()])?,
+            Some(at) => {
+                let at = at.as_millis().min(MAX_MILLIS.cast_unsigned().into()); // what was taken must load again
+                write(&[b"SET", key, value, b"PXAT", at.to_string().as_bytes()])?;
+            }
         }
     }
     write(&[b"QUIT"])?; // what does not end so is not whole

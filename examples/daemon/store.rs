@@ -72,8 +72,12 @@ impl Store {
         let Some(after) = u64::try_from(after).ok().filter(|after| *after > 0) else {
             return self.remove(db, key);
         };
-        let Some(entry) = self.databases[db].get_mut(key) else { return false };
-        let (store, key) = (self.me.clone(), Bytes::from(key));
+        // The key's own bytes: they are there once.
+        let Some(key) = self.databases[db].get_key_value(key).map(|(key, _entry)| key.clone()) else {
+            return false;
+        };
+        let Some(entry) = self.databases[db].get_mut(&key) else { return false };
+        let store = self.me.clone();
         entry.expiry = Some(self.ev.add_timer(Duration::from_millis(after), move |_ev, _te, _now| {
             store.upgrade().map(|store| store.borrow_mut().remove(db, &key));
         }));

@@ -194,7 +194,8 @@ fn a_snapshot_on_its_way_is_waited_for() {
 fn a_second_daemon_in_the_same_directory_does_no_harm_to_a_snapshot_on_its_way() {
     let folder = saved();
     let program = saving(&folder);
-    let args = ["--port", "0", "--unix", "/no/such/directory/socket", "--dir", folder.root().to_str().unwrap()];
+    let args =
+        ["--port", "0", "--unix", "/no/such/directory/socket", "--dir", folder.root().to_str().unwrap()];
     let said = Program::start("daemon", &args).end();
     assert_eq!(said.code, Some(1), "it could not listen, or not have the directory");
     assert_eq!(folder.names(), [NAME, TEMPORARY], "what the first one is just writing is still there");

@@ -106,7 +106,9 @@ impl Stream {
         }
         let unix = SocketAddrUnix::try_from(address)?;
         if let Some(path) = unix.path() {
-            return Ok(Address::Unix(PathBuf::from(OsString::from_vec(path.to_bytes().to_vec()))));
+            // Of the longest path rustix gives the NUL that ends it, too.
+            let path = path.to_bytes().split(|byte| *byte == 0).next().unwrap_or_default();
+            return Ok(Address::Unix(PathBuf::from(OsString::from_vec(path.to_vec()))));
         }
         let name = unix.abstract_name().filter(|name| !name.is_empty()).ok_or(Errno::INVAL)?;
         Ok(Address::UnixAbstract(name.to_vec()))
