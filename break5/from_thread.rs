@@ -171,9 +171,8 @@ fn no_thread_to_be_had() {
     let child = unsafe { libc::fork() };
     if child == 0 {
         unsafe { libc::alarm(10) };
-        // no address space for a stack
-        let lim = libc::rlimit { rlim_cur: 1 << 20, rlim_max: 1 << 20 };
-        unsafe { libc::setrlimit(libc::RLIMIT_AS, &lim) };
+        let lim = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &lim); assert_eq!(libc::setresuid(65534, 65534, 65534), 0); }
         let req = Req::from_thread(&ctx, || Ok::<_, ReqError>(7));
         let w = req.poll(&ctx);
         let e = future_recv(req);
