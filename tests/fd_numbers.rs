@@ -167,6 +167,31 @@ on_every_backend! {
         assert_quiet(&ctx, &log);
     }
 
+    /// As above, but the old event is only disarmed, and stays.
+    fn fd_9_nor_where_the_old_event_was_disarmed_and_stays(backend) {
+        let (ctx, log) = (backend.context(), Log::new());
+        let Duplicated { number, file, duplicate: _duplicate, .. } = Duplicated::readable();
+        let ((near, far), new_pair) = (pair(), pair());
+        send(&far);
+        let (noted, old, place) = (log.clone(), Rc::new(RefCell::new(None)), Rc::new(RefCell::new(None)));
+        let (its_old, its_place, its_new) = (Rc::clone(&old), Rc::clone(&place), new_pair.0.try_clone().unwrap());
+        let _swapper = ctx.add_fd(&near, READ, move |ev, fde, _flags| {
+            fde.set_flags(NONE);
+            let (old, file): (FdEvent, _) = its_old.take().unwrap();
+            old.set_flags(NONE);
+            drop(file);
+            let file = number.open(its_new.try_clone().unwrap());
+            let new = noting(ev, &file, READ, "new", &noted);
+            its_place.replace(Some((old, file, new)));
+        }).unwrap();
+        old.replace(Some((noting(&ctx, &file, READ, "old", &log), file)));
+        run_ready(&ctx);
+        let told = log.take();
+        assert!(told.iter().all(|told| told == "old READ"), "{told:?}");
+        send(&new_pair.1);
+        assert_eq!(noted_in(&ctx, 2, &log), ["new READ"; 2]);
+    }
+
     fn fd_9_the_same_file_back_under_its_number_is_watched_as_if_nothing_had_been(backend) {
         let (ctx, log) = (backend.context(), Log::new());
         let Duplicated { number, file, duplicate, .. } = Duplicated::readable();

@@ -5,12 +5,9 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
-use std::sync::Barrier;
-use std::thread;
 
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::{FdFlags, fcntl_getfd};
@@ -112,27 +109,11 @@ fn an_address_that_cannot_be_listened_at_is_an_error() {
 }
 
 #[test]
-fn of_several_that_begin_at_once_one_listens() {
-    for left_behind in [false, true] {
-        for round in 0..2000 {
-            let place = Place::new("race");
-            if left_behind {
-                drop(UnixListener::bind(&place.0).unwrap());
-            }
-            let start = Barrier::new(3);
-            let listen = || {
-                start.wait();
-                // A `Stream` stays in its thread.
-                place.address().listen().map(|listener| listener.as_fd().try_clone_to_owned().unwrap())
-            };
-            let listeners: Vec<_> = thread::scope(|scope| {
-                let threads = [(); 3].map(|()| scope.spawn(listen));
-                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-            });
-            let listening = listeners.iter().flatten().count();
-            let errors: Vec<_> = listeners.iter().filter_map(|listener| listener.as_ref().err()).collect();
-            assert_eq!(listening, 1, "round {round}, left behind {left_behind}: {errors:?}");
-            assert!(errors.iter().all(|error| error.kind() == ErrorKind::AddrInUse), "{errors:?}");
-        }
-    }
+fn the_longest_path_comes_back_as_it_was() {
+    let short = Place::new("");
+    let name = short.0.to_str().unwrap();
+    let longest = Place(PathBuf::from(format!("{name}{}", "x".repeat(107 - name.len()))));
+    let listener = longest.address().listen().unwrap();
+    assert_eq!(listener.local_address().unwrap(), longest.address());
+    connects(&listener.local_address().unwrap(), &listener);
 }

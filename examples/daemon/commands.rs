@@ -12,6 +12,7 @@ use crate::store::{DATABASES, Store, wall_clock};
 /// No reply is longer than this, and no key lives longer than that, in milliseconds.
 const MAX_REPLY: usize = 16 << 20;
 const FOREVER: i64 = 1 << 61;
+const MAX_PATTERN: usize = 128; // what it costs grows with its length
 
 /// What a connection is to the commands.
 #[derive(Default)]
@@ -73,11 +74,13 @@ pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>
         (b"client", [sub]) if is(sub, "id") => Reply::int(session.id),
         (b"client", [sub]) if is(sub, "getname") && session.name.is_empty() => Reply::Null,
         (b"client", [sub]) if is(sub, "getname") => Reply::text(&session.name),
-        (b"client", [sub, name]) if is(sub, "setname") => {
+        (b"client", [sub, name]) if is(sub, "setname") && name.len() <= 64 => {
             session.name = name.to_vec();
             OK
         }
-        (b"config", [sub, globs @ ..]) if is(sub, "get") && !globs.is_empty() => config_get(daemon, globs)?,
+        (b"config", [sub, globs @ ..]) if is(sub, "get") && (1..9).contains(&globs.len()) => {
+            config_get(daemon, globs)?
+        }
         (b"client" | b"config", [_, ..]) => return Err("ERR unknown subcommand, or wrong use of it".into()),
         (b"command", _) => Reply::Array(Vec::new()), // clients do without
         (b"info", _) => Reply::text(daemon.info()),
@@ -112,7 +115,8 @@ fn bounded(values: Vec<Reply>) -> Outcome {
 
 /// A pattern as in KEYS, put as a regular expression.
 fn pattern(glob: &[u8]) -> Result<Regex, Failure> {
-    let (mut regex, mut in_class, mut bytes) = (String::from("(?s-u)^"), false, glob.iter().copied());
+    let (mut regex, mut in_class, mut bytes) =
+        (String::from("(?s-u)^"), false, glob.iter().copied().take(MAX_PATTERN));
     let itself = |byte| format!("\\x{byte:02x}");
     while let Some(byte) = bytes.next() {
         match (byte, in_class) {
@@ -124,7 +128,7 @@ fn pattern(glob: &[u8]) -> Result<Regex, Failure> {
         }
         in_class = if in_class { byte != b']' } else { byte == b'[' };
     }
-    Regex::new(&(regex + "$")).map_err(|_error| "ERR invalid pattern".into())
+    Regex::new(&(regex + "$")).ok().filter(|_| glob.len() <= MAX_PATTERN).ok_or("ERR invalid pattern".into())
 }
 
 /// A time in milliseconds. One so long that no calendar can hold its end is refused, as Redis does.

@@ -11,10 +11,11 @@ use tevent::{Queue, Req, ReqError, ReqRef};
 
 use crate::commands::{Session, execute};
 use crate::daemon::Daemon;
-use crate::resp::{parse, write_reply};
+use crate::resp::{MAX_REQUEST, parse, write_reply};
 
 /// While so much waits to leave, nothing more is read or done for this client. One reply may go beyond it.
 const MAX_UNSENT: usize = 256 << 10;
+const WRITE: usize = 1 << 10; // what a write takes beside its bytes
 
 pub(crate) struct Connection {
     daemon: Rc<Daemon>,
@@ -40,7 +41,7 @@ pub(crate) fn connection_send(daemon: &Rc<Daemon>, stream: Stream, session: Sess
 pub(crate) fn connection_drain(req: &ReqRef<Connection>) {
     let waiting = req.with_state(|connection| {
         let waiting = connection.waiting.take();
-        let _ = waiting.is_some() && connection.read().is_ok(); // what has arrived in the same moment
+        while connection.input.len() < MAX_REQUEST && connection.read() == Ok(true) {} // what has arrived by now
         connection.ending = true;
         waiting
     });
@@ -78,7 +79,7 @@ fn connection_readable(req: &ReqRef<Connection>, subreq: Req<WaitForRead>) {
 fn connection_written(req: &ReqRef<Connection>, subreq: Req<Writev<Vec<u8>>>) {
     match writev_recv(subreq) {
         Ok(written) => {
-            req.with_state(|connection| connection.unsent -= written);
+            req.with_state(|connection| connection.unsent -= written + WRITE);
             connection_next(req);
         }
         Err(error) => drop(req.error(error)),
@@ -86,16 +87,16 @@ fn connection_written(req: &ReqRef<Connection>, subreq: Req<Writev<Vec<u8>>>) {
 }
 
 impl Connection {
-    fn read(&mut self) -> Result<(), ReqError> {
+    fn read(&mut self) -> Result<bool, ReqError> {
         self.waiting = None;
         let mut buffer = self.daemon.buffer.borrow_mut();
         match self.stream.try_read(&mut buffer) {
             Ok(0) => self.ending = true,
             Ok(n) => self.input.extend_from_slice(&buffer[..n]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        Ok(())
+        Ok(!self.ending)
     }
 
     /// Does what has arrived, as far as there is room for the replies.
@@ -129,7 +130,7 @@ impl Connection {
     }
 
     fn write(&mut self, req: &ReqRef<Connection>, replies: Vec<u8>) {
-        self.unsent += replies.len();
+        self.unsent += replies.len() + WRITE;
         let write = writev_send(&self.daemon.ev, Some(&self.queue), &self.stream, false, vec![replies]);
         if write.is_in_progress() {
             write.set_endtime(&self.daemon.ev, self.daemon.options.patience().min(Duration::from_secs(60)));

@@ -16,8 +16,8 @@
 //! snapshot.rs      all of it in a file                          ci/daemon.sh real clients
 //! ```
 //!
-//! What it takes at most: 1 GiB of keys and values (`MAX_DATA`), and for each client 2 MiB of a request that has not arrived whole
-//! (`MAX_REQUEST`) and 17 MiB of replies that it has not read (`MAX_REPLY`, `MAX_UNSENT`), twice as much while such a buffer grows.
+//! What it takes at most: 1 GiB of keys and values (`MAX_DATA`), twice that while a snapshot is loaded, or written and all of it replaced;
+//! and for each client 2 MiB of a request (`MAX_REQUEST`) and 17 MiB of replies (`MAX_REPLY`, `MAX_UNSENT`), twice that while they grow.
 
 mod args;
 mod commands;
@@ -35,12 +35,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use libc::{SIGHUP, SIGINT, SIGTERM};
-use tevent::io::{Address, Stream};
 use tevent::{Context, SignalFlags};
 
 use args::Options;
 use daemon::{Daemon, say};
-use server::{server_send, server_stop};
+use server::{server_accept, server_send, server_stop};
 
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let ctx = Context::builder().batch(512).build()?;
@@ -48,17 +47,18 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let unloaded = |dir: &Path, error| format!("cannot load from {}: {error}", dir.display());
     let load = |dir: &PathBuf| snapshot::load(&daemon, dir).map_err(|error| unloaded(dir, error));
     let _lock = daemon.options.dir.as_ref().map(load).transpose()?;
-    let listen = |address: Address| address.listen().map_err(|e| format!("cannot listen on {address}: {e}"));
-    let listeners: Vec<_> = daemon.options.addresses().map(listen).collect::<Result<_, _>>()?;
-    let names: Vec<_> = listeners.iter().map(Stream::local_address).collect::<Result<_, _>>()?;
-    let server = server_send(&daemon, listeners);
+    let server = server_send(&daemon);
     for signal in [SIGTERM, SIGINT] {
         let server = server.clone();
         ctx.keep(ctx.add_signal(signal, SignalFlags::NONE, move |_ev, _se, _delivery| server_stop(&server))?);
     }
     let asked = daemon.clone();
     ctx.keep(ctx.add_signal(SIGHUP, SignalFlags::NONE, move |_ev, _se, _delivery| say(&asked.info()))?);
-    names.iter().try_for_each(|name| writeln!(stdout(), "listening on {name}"))?;
+    for address in daemon.options.addresses() {
+        let listener = address.listen().map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        writeln!(stdout(), "listening on {}", listener.local_address()?)?;
+        server_accept(&server, listener);
+    }
     server.poll(&ctx)?;
     if let Err(error) = server.recv(|_server| ()) {
         say(&format!("not all clients have read their replies: {error}"));

@@ -24,12 +24,8 @@ pub(crate) struct Server {
     stopping: bool,
 }
 
-pub(crate) fn server_send(daemon: &Rc<Daemon>, listeners: Vec<Stream>) -> Req<Server> {
-    let req = Req::create(Server { daemon: daemon.clone(), clients: HashMap::new(), stopping: false });
-    for listener in listeners {
-        server_accept(&req, listener);
-    }
-    req
+pub(crate) fn server_send(daemon: &Rc<Daemon>) -> Req<Server> {
+    Req::create(Server { daemon: daemon.clone(), clients: HashMap::new(), stopping: false })
 }
 
 /// Welcomes nobody any more, and finishes when the last client has gone.
@@ -55,7 +51,7 @@ fn server_settle(req: &ReqRef<Server>, change: impl FnOnce(&mut Server)) {
     });
 }
 
-fn server_accept(req: &ReqRef<Server>, listener: Stream) {
+pub(crate) fn server_accept(req: &ReqRef<Server>, listener: Stream) {
     let Some(accept) = req.with_state(|server| accept_send(&server.daemon.ev, &listener)) else { return };
     req.add_subreq(accept, |req, subreq| server_accepted(req, subreq, listener));
 }

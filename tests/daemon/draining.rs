@@ -86,6 +86,19 @@ on_every_backend! {
         assert_eq!(world.info("connected_clients"), "1");
         assert_eq!(world.ask(&other, "EXISTS a"), ":1|");
     }
+
+    fn all_that_had_arrived_is_answered(backend) {
+        let world = World::new(backend, &[]);
+        let client = world.connect();
+        let requests = request(["ECHO", &"x".repeat(1000)]).repeat(120);
+        let sent = client.send(&requests);
+        assert_eq!(sent, requests.len(), "more than one read takes, and there before the daemon is told to stop");
+        world.stop();
+        world.turn();
+        let replies = world.exchange(&client, b"");
+        assert_eq!(replies.len(), 120 * 1009);
+        assert!(world.has_ended());
+    }
 }
 
 #[test]

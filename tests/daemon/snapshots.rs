@@ -222,7 +222,7 @@ fn why_no_snapshot_was_written_is_told() {
 
 #[test]
 fn what_lives_longest_loads_again() {
-    for request in ["SET a 1 PX 4611686018427387903", "SET a 1 EX 4611686018427387"] {
+    for request in ["SET a 1 PX 2305843009213693951", "SET a 1 EX 2305843009213693"] {
         let folder = Folder::new();
         let old = world(&folder);
         old.assert_dialogue(&old.connect(), &[(request, "+OK|")]);

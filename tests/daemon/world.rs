@@ -16,7 +16,7 @@ use tevent::{Context, Req, ReqError};
 
 use crate::args::Options;
 use crate::daemon::Daemon;
-use crate::server::{Server, server_send, server_stop};
+use crate::server::{Server, server_accept, server_send, server_stop};
 use crate::support::{Kind, run_ready};
 
 pub(crate) struct World {
@@ -41,7 +41,8 @@ impl World {
         let address = SocketAddr::from_abstract_name(name).unwrap();
         let listener = Stream::new(UnixListener::bind_addr(&address).unwrap());
         let daemon = Daemon::new(&ctx, Options::parse_from([&["daemon"], args].concat()));
-        let server = server_send(&daemon, vec![listener]);
+        let server = server_send(&daemon);
+        server_accept(&server, listener);
         World { server, daemon, ctx, address }
     }
 

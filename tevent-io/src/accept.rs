@@ -26,8 +26,8 @@ pub struct Accept {
 /// finished. Dropped after it, the connection is closed. What it has in common with the other requests stands in the
 /// [crate's docs](crate#what-they-have-in-common).
 ///
-/// A listener that other processes accept from too should be non-blocking: a connection that one of them takes between
-/// the report and the accept would block this one.
+/// A listener from which others accept too, in another process or by a duplicate of it, should be non-blocking: a connection that
+/// one of them takes between the report and the accept would block this one.
 ///
 /// C equivalent: `accept_send`. Spec: IO-4.
 ///

@@ -1,15 +1,14 @@
 //! Listening at an address, and which one it is.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, sockopt};
 
 use crate::address::Address;
@@ -24,6 +23,7 @@ impl Address {
     /// On port 0 it gets a port that is free, which [`local_address`](Stream::local_address) tells. A TCP port can be had again at
     /// once when its last listener has gone (`SO_REUSEADDR`). A socket file that is left of a listener that has gone is replaced; one at
     /// which somebody listens is not, nor is a file of another kind. The file stays when the listener goes.
+    /// Two that begin at one file in the same moment may take it from each other: what may be started twice needs a lock of its own.
     ///
     /// C equivalent: `socket`, `bind` and `listen`.
     ///
@@ -55,7 +55,6 @@ impl Address {
             sockopt::set_socket_reuseaddr(&stream, true)?;
         }
         let address = self.for_kernel()?;
-        let _lock = self.lock();
         match rustix::net::bind(&stream, &address) {
             Err(Errno::ADDRINUSE) if self.is_left_behind()? => {
                 if let Address::Unix(path) = self {
@@ -67,16 +66,6 @@ impl Address {
         }
         rustix::net::listen(&stream, BACKLOG)?;
         Ok(stream)
-    }
-
-    /// Keeps others out of the directory who are about to listen at a file too: one that is bound and does not listen yet looks
-    /// like one that is left behind. Where the directory may not be read there is no lock to be had.
-    fn lock(&self) -> Option<File> {
-        let Address::Unix(path) = self else { return None };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = File::open(folder.unwrap_or(Path::new("."))).ok()?;
-        retry_on_intr(|| flock(&folder, FlockOperation::LockExclusive)).ok()?;
-        Some(folder)
     }
 
     /// Whether it is the file of a socket at which nobody listens.
@@ -118,7 +107,9 @@ impl Stream {
         }
         let unix = SocketAddrUnix::try_from(address)?;
         if let Some(path) = unix.path() {
-            return Ok(Address::Unix(PathBuf::from(OsString::from_vec(path.to_bytes().to_vec()))));
+            // Of the longest path rustix gives the NUL that ends it, too.
+            let path = path.to_bytes().split(|byte| *byte == 0).next().unwrap_or_default();
+            return Ok(Address::Unix(PathBuf::from(OsString::from_vec(path.to_vec()))));
         }
         let name = unix.abstract_name().filter(|name| !name.is_empty()).ok_or(Errno::INVAL)?;
         Ok(Address::UnixAbstract(name.to_vec()))

@@ -71,9 +71,11 @@ impl FdTable {
             return;
         }
         self.changes += 1;
-        if self.reactor.forget(SlotKey { number, generation }).is_err() {
-            // The file was closed before, or is another by now. Where a duplicate keeps it open the kernel goes on to report it: as a
-            // stray, because no slot has that key any more.
+        let failed = self.reactor.forget(SlotKey { number, generation }).is_err();
+        if failed || !self.fetched.is_empty() {
+            // It failed where the file was closed before, or is another by now. Where a duplicate keeps it open the kernel goes on to
+            // report it: as a stray, because no slot has that key any more. What was fetched already is void too: the number may
+            // stand for another file when it is asked for again.
             self.births = next_generation(self.births);
             generation = self.births;
         }
