@@ -1,7 +1,7 @@
 //! Blocking work in threads: each job is a request, which finishes in the loop when its thread has done the work.
 //!
-//! One piece of work for a thread of its own is `Req::from_thread`, as the last job here. The others do by hand what it does, as for a pool
-//! of threads: where a job is handed to the pool stands `thread::Builder` in `job_start`.
+//! One piece of work for a thread of its own is `Req::from_thread`, as the last job here. The others do by hand what it does, as a pool of
+//! threads needs it: in place of `thread::Builder` in `job_start` stands what gives a job to the pool.
 //!
 //! ```sh
 //! cargo run --example threads

@@ -48,7 +48,7 @@ impl<T: Send + 'static> Req<FutureState<T>> {
     ///
     /// [`loop_wait`](ContextRef::loop_wait) and a virtual clock wait for the thread. A thread cannot be stopped: when the request is
     /// dropped, cancelled or out of time it works on, and what it gives is dropped in the thread, or with the request's last Ref. So
-    /// [`cancel`](ReqRef::cancel) says true, and the request finishes with `ECANCELED`, though the work goes on. In a forked child there
+    /// [`cancel`](crate::ReqRef::cancel) says true, and the request finishes with `ECANCELED`, though the work goes on. In a forked child there
     /// is no such thread, and the request never finishes.
     ///
     /// C equivalent: Samba's `pthreadpool_tevent_job_send`, without the pool.
