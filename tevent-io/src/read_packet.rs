@@ -42,8 +42,8 @@ pub struct ReadPacket {
 ///
 /// The callback runs in the turn in which the packet is complete; if that was so inside this call, in a later one. Dropped in the
 /// middle of a packet, or out of time, it takes the bytes with it that it has read: where the next packet begins nobody knows then.
-/// [`cancel`](tevent_core::ReqRef::cancel) works until the first byte has been read, and is refused after it. What it has in common with the other
-/// requests stands in the [crate's docs](crate#what-they-have-in-common).
+/// [`cancel`](tevent_core::ReqRef::cancel) works until the first byte has been read, and is refused after it. What it has in common
+/// with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `read_packet_send`. Spec: IO-2.
 ///
