@@ -1,5 +1,8 @@
 //! Blocking work in threads: each job is a request, which finishes in the loop when its thread has done the work.
 //!
+//! One piece of work for a thread of its own is `Req::from_thread`, as the last job here. The others do by hand what it does, as a pool of
+//! threads needs it: in place of `thread::Builder` in `job_start` stands what gives a job to the pool.
+//!
 //! ```sh
 //! cargo run --example threads
 //! ```
@@ -19,7 +22,7 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{fs, io, thread};
 
-use tevent::{Context, ContextRef, Req, ReqError, ReqRef};
+use tevent::{Context, ContextRef, Req, ReqError, ReqRef, future_recv};
 
 /// The state of a job's request.
 struct Job {
@@ -87,14 +90,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ctx = Context::new()?;
     let few = job_send(&ctx, || Ok(primes_below(100)));
     let many = job_send(&ctx, || Ok(primes_below(10_000)));
-    let file = job_send(&ctx, || Ok(fs::read("/no/such/file")?.len()));
+    let file = Req::from_thread(&ctx, || fs::read("/no/such/file"));
     println!("3 threads are at work, and the loop is free");
 
     ctx.loop_wait()?; // until the last proxy is gone
     println!("there are {} primes below 100", job_recv(few)?);
     println!("there are {} primes below 10000", job_recv(many)?);
-    match job_recv(file) {
-        Ok(bytes) => println!("the file has {bytes} bytes"),
+    match future_recv(file) {
+        Ok(bytes) => println!("the file has {} bytes", bytes.len()),
         Err(error) => println!("a job has failed: {}", io::Error::from(error)),
     }
     Ok(())

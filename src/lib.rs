@@ -1,6 +1,7 @@
 //! tevent, the event loop under Samba, SSSD and ctdb, in Rust: the face of the workspace.
 //!
-//! Everything is re-exported from here; the docs of each part stand with it:
+//! Everything is re-exported from here; the docs of each part stand with it. Their examples name the crate that the part comes from:
+//! what is `tevent_core::X` there is `tevent::X`, `tevent_queue::X` is `tevent::queue::X`, and `tevent_io::X` is `tevent::io::X`.
 //!
 //! - the loop and the requests: [`Context`], [`FdEvent`], [`Timer`], [`Immediate`], [`SignalEvent`], [`Req`];
 //! - the [queue]: [`Queue`], for requests that take turns;

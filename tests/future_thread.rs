@@ -84,7 +84,7 @@ on_every_backend! {
         told.recv().unwrap();
     }
 
-    fn req_7_it_can_be_canceled_while_the_thread_works_on(backend) {
+    fn req_7_it_can_be_cancelled_while_the_thread_works_on(backend) {
         let ctx = backend.context();
         let (go, gone) = mpsc::channel::<()>();
         let req = Req::from_thread(&ctx, move || {

@@ -139,6 +139,16 @@ on_every_backend! {
         assert_eq!((writev_recv(next), arrived(&far)), (Ok(4), vec![b"next".to_vec()]));
     }
 
+    fn io_1_without_a_peer_it_fails_as_the_kernel_says(backend) {
+        let ctx = backend.context();
+        let udp = Stream::new(UdpSocket::bind("127.0.0.1:0").unwrap());
+        let unix = Stream::new(UnixDatagram::unbound().unwrap());
+        for (stream, errno) in [(udp, Errno::DESTADDRREQ), (unix, Errno::NOTCONN)] {
+            let req = writev_send(&ctx, None, &stream, false, vec!["to nobody"]);
+            assert_errno(writev_recv(polled(&ctx, req)), errno);
+        }
+    }
+
     fn io_1_nobody_there_is_econnrefused(backend) {
         let ctx = backend.context();
         for medium in Medium::DATAGRAMS {

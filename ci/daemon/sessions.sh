@@ -5,7 +5,8 @@
 here=ci/daemon/sessions
 
 # by_cli: commands.txt on one connection, each command before its reply. redis-cli does not repeat what it reads, so that an ECHO
-# stands between the commands. What must be different of these three is told by no more than that it is an error.
+# stands between the commands. QUIT would end redis-cli, and what follows would not be run; wire.txt has it. What must be different of the
+# three below is told by no more than that it is an error.
 by_cli() {
     grep -v -e '^#' -e '^$' $here/commands.txt >"$work/commands"
     awk '{ print "ECHO \"= " NR " =\""; print }' "$work/commands" | timeout 60 redis-cli -p "$port" --no-raw |
@@ -109,6 +110,8 @@ for name in redis subject; do
     echo "(exit code $code, $(find "$work" -name "$name.sock" | wc -l) sockets left)" >>"$work/$name.by_unix_socket"
 done
 
+# A command behind the end of redis-cli is missing in both, which is alike.
+check "by_cli: each command was run" [ "$(grep -c '^> ' "$work/redis.by_cli")" = "$(wc -l <"$work/commands")" ]
 for session in "${sessions[@]}"; do
     lines=$(wc -l <"$work/redis.$session")
     check "$session: $lines lines" \

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rustix::net::sockopt;
 use tevent::io::{self, Address, Stream};
-use tevent::{ContextRef, Req, ReqError, ReqRef};
+use tevent::{ContextRef, Req, ReqError, ReqRef, future_recv};
 
 use crate::endpoint::Endpoint;
 use crate::failure::told;
@@ -20,7 +20,6 @@ pub(crate) struct Dial {
 
 /// Connects to the first address of the endpoint that answers; its socket buffers get that size.
 pub(crate) fn dial_send(ev: &ContextRef, endpoint: &Endpoint, buffer: usize) -> Req<Dial> {
-    let resolved = endpoint.resolve();
     let req = Req::create(Dial {
         ev: ev.clone(),
         endpoint: endpoint.clone(),
@@ -28,14 +27,17 @@ pub(crate) fn dial_send(ev: &ContextRef, endpoint: &Endpoint, buffer: usize) -> 
         left: VecDeque::new(),
         stream: None,
     });
-    match resolved {
+    let name = endpoint.clone();
+    // A name server answers when it likes, and the loop is not to wait for it.
+    let resolving = Req::from_thread(ev, move || name.resolve());
+    req.add_subreq(resolving, |req, resolving| match future_recv(resolving) {
         Ok(addresses) => {
             req.with_state(|s| s.left.extend(addresses));
-            try_next(&req, ReqError::from(std::io::Error::other("the name has no address")));
+            try_next(req, ReqError::from(std::io::Error::other("the name has no address")));
         }
-        Err(error) => fail(&req, error.into()),
-    }
-    if req.is_in_progress() { req } else { req.post(ev) }
+        Err(error) => fail(req, error),
+    });
+    req
 }
 
 /// The connected socket.

@@ -8,7 +8,20 @@
 //! on one socket, and verifies every frame at the other end, in the same process and the same loop. `--help` tells
 //! the rest, such as `--no-queue`, which lets the writers race. What it prints is a table, with the time it took.
 //!
-//! Where to read on: `writers.rs` is the heart of it, in the shape of ported C code.
+//! Where to read on: `writers.rs` is the heart of it, in the shape of ported C code. All of it:
+//!
+//! ```text
+//! writing_end.rs      connects, says what will come, runs the writers, waits for the verdict
+//!     dial.rs         looks a name up, and connects
+//!     writers.rs      send one frame after the other, all on one socket
+//!     verdict.rs      waits for what the reading end says
+//! reading_end.rs      accepts, verifies what comes, answers with the verdict
+//!     reader.rs       verifies every frame of the stream      tally.rs       counts them
+//! incoming.rs         what comes in at either end             parser.rs      finds the frames in it
+//! frame.rs, plan.rs   what a frame is, and which are sent     control.rs     what the ends tell each other
+//! args.rs             the command line                        endpoint.rs    where the ends meet
+//! progress.rs         how far it has come                     report.rs, failure.rs      how it ended
+//! ```
 
 mod args;
 mod control;

@@ -61,6 +61,9 @@ impl ContextRef {
     /// never another (FD-5). With [`FdFlags::NONE`] the event exists and nothing is watched.
     /// Files that the kernel cannot watch, such as regular files, are always ready to read and write (FD-10).
     ///
+    /// The mode of the file stays as it is. A handler that reads or writes by `std` needs `set_nonblocking(true)`: a blocking file sleeps in
+    /// a write that does not fit, and in a read where another was faster, and the loop with it. A `tevent::io::Stream` does not need it.
+    ///
     /// A number that is not open is no error: the event is added and disarmed, its flags read `NONE` (FD-3).
     ///
     /// C equivalent: `tevent_add_fd`; with an `OwnedFd` also `tevent_fd_set_auto_close`. Spec: FD-1 to FD-12.

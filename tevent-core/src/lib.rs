@@ -20,6 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The examples name this crate. By `tevent`, which has the queue and the sockets too, `tevent_core::X` is `tevent::X`.
+//!
 //! # Concepts
 //!
 //! - [`Context`] is the loop. [`loop_once`](ContextRef::loop_once) is one turn of it.

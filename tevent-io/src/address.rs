@@ -109,6 +109,10 @@ impl Address {
     /// on a Unix one, it needs a name of its own: bind a [`UnixDatagram`](std::os::unix::net::UnixDatagram) instead, and give it to
     /// [`Stream::new`].
     ///
+    /// A `Stream` has one peer and tells no sender. A server that answers many, by `recv_from` and `send_to`, is a non-blocking
+    /// [`UdpSocket`](std::net::UdpSocket) in an `Rc`, watched by [`add_fd`](tevent_core::ContextRef::add_fd); the chapter on sockets of the
+    /// tutorial has it.
+    ///
     /// C equivalent: `socket(family, SOCK_DGRAM, 0)`.
     ///
     /// ```

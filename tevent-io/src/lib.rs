@@ -25,6 +25,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The examples name these crates. By `tevent`, which has all of them, `tevent_io` is `tevent::io`, `tevent_queue` is `tevent::queue`, and
+//! what is in `tevent_core` is in `tevent` itself.
+//!
 //! # What they have in common
 //!
 //! - **Files.** TCP, Unix streams, datagram sockets and pipes, as types of the standard library, blocking or not. None blocks (of

@@ -42,8 +42,8 @@ pub struct ReadPacket {
 ///
 /// The callback runs in the turn in which the packet is complete; if that was so inside this call, in a later one. Dropped in the
 /// middle of a packet, or out of time, it takes the bytes with it that it has read: where the next packet begins nobody knows then.
-/// [`cancel`](ReqRef::cancel) works until the first byte has been read, and is refused after it. What it has in common with the other
-/// requests stands in the [crate's docs](crate#what-they-have-in-common).
+/// [`cancel`](tevent_core::ReqRef::cancel) works until the first byte has been read, and is refused after it. What it has in common
+/// with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `read_packet_send`. Spec: IO-2.
 ///
@@ -94,7 +94,9 @@ pub fn read_packet_send<E: Into<Box<dyn Error + Send + Sync>>>(
 /// The example of [`read_packet_send`] ends with it. C equivalent: `read_packet_recv`. Spec: IO-2.
 ///
 /// # Errors
-/// - `EPIPE` when the stream ended before the packet did, on a half-close too, and on an empty datagram;
+/// - `EPIPE` when the stream ended before the packet did, on a half-close too, and on an empty datagram. A peer that has closed between
+///   two packets is told from a torn packet by [`wait_for_read_send`](crate::wait_for_read_send) with `check_errors` before each: it
+///   fails with `EPIPE` where not one byte has come, and what fails after it was torn;
 /// - `EIO` with the [cause](ReqError::cause) when `more` failed;
 /// - `EMSGSIZE` when it asked for more than memory can hold, or a datagram was longer than what was wanted;
 /// - `ECANCELED`, or what [`errno`](ReqError::errno) says of a request that timed out or has not finished;

@@ -30,9 +30,9 @@ pub struct WaitForError {
 ///
 /// An empty datagram looks like the end. On a listener, which is readable when a connection is there, leave `check_errors` out.
 ///
-/// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later turn.
-/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What
-/// it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
+/// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later
+/// turn. [`cancel`](tevent_core::ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect
+/// on the stream. What it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `wait_for_read_send`. Spec: IO-4.
 ///
@@ -80,9 +80,9 @@ pub fn wait_for_read_recv(req: Req<WaitForRead>) -> Result<(), ReqError> {
 /// For a server that wants to know that its client is gone while it works on an answer. It reads nothing, so what the client has
 /// sent stays there.
 ///
-/// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later turn.
-/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What
-/// it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
+/// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later
+/// turn. [`cancel`](tevent_core::ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect
+/// on the stream. What it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `wait_for_error_send`. Spec: IO-4.
 ///

@@ -137,8 +137,8 @@ pub fn writev_send<B: AsRef<[u8]> + 'static>(
 /// - `EINVAL` with [`QueueError`](tevent_queue::QueueError) as its cause when the queue has been freed;
 /// - `ECANCELED`, or what [`errno`](ReqError::errno) says of a request that timed out or has not finished;
 /// - `EMSGSIZE` for a datagram that is longer than its socket takes, or of more than 1024 buffers;
-/// - else what the system call gave: `ECONNRESET`, `ENOTCONN` without a peer, `ECONNREFUSED` on a datagram socket to which
-///   nobody listens.
+/// - else what the system call gave: `ECONNRESET`, `ENOTCONN` without a peer (`EDESTADDRREQ` on a UDP socket), `ECONNREFUSED` on a
+///   datagram socket to which nobody listens.
 pub fn writev_recv<B>(req: Req<Writev<B>>) -> Result<usize, ReqError> {
     req.recv(|s| s.written)
 }

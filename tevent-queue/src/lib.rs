@@ -21,7 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything here is built on the public items of [`tevent_core`] alone.
+//! Everything here is built on the public items of [`tevent_core`] alone. By the crate `tevent` this one is `tevent::queue`, and what is
+//! in `tevent_core` is in `tevent` itself.
 
 mod add;
 mod entry;

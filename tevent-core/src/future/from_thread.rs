@@ -43,12 +43,13 @@ impl<T> Drop for Worker<T> {
 }
 
 impl<T: Send + 'static> Req<FutureState<T>> {
-    /// Makes a request of work that would block the loop: a thread of its own does it, and the request finishes with what it gave.
-    /// [`future_recv`](super::future_recv) takes the result.
+    /// Makes a request of work that would block the loop: a thread of its own does it, which starts at this call, and the request
+    /// finishes with what it gave. [`future_recv`](super::future_recv) takes the result.
     ///
     /// [`loop_wait`](ContextRef::loop_wait) and a virtual clock wait for the thread. A thread cannot be stopped: when the request is
-    /// dropped, canceled or out of time it works on, and what it gives is dropped in the thread, or with the request's last Ref. In a
-    /// forked child there is no such thread, and the request never finishes.
+    /// dropped, cancelled or out of time it works on, and what it gives is dropped in the thread, or with the request's last Ref. So
+    /// [`cancel`](crate::ReqRef::cancel) says true, and the request finishes with `ECANCELED`, though the work goes on. In a forked child there
+    /// is no such thread, and the request never finishes.
     ///
     /// C equivalent: Samba's `pthreadpool_tevent_job_send`, without the pool.
     ///
@@ -63,8 +64,9 @@ impl<T: Send + 'static> Req<FutureState<T>> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The request fails with what the work failed with; with `EIO` when it panicked; or with what the system said when it had no
-    /// thread, or no file, to give.
+    /// # Errors
+    /// None from this call. The request fails with what the work failed with; with `EIO` when it panicked; or with what the system said
+    /// when it had no thread, or no file, to give.
     #[doc(alias = "pthreadpool_tevent_job_send")]
     #[track_caller]
     pub fn from_thread<E: Into<ReqError>>(

@@ -318,6 +318,9 @@ impl<S: 'static> ReqRef<S> {
     /// Sets what [`cancel`](Self::cancel) asks: true means that the request will finish because of it, normally with
     /// `ECANCELED`. It replaces an earlier one. It may finish the request itself, and can work on the state.
     ///
+    /// A finish in it calls back inside `cancel`; with [`defer_callback`](Self::defer_callback) before it, from a turn of the loop. That is
+    /// better for callers who are in the middle of something.
+    ///
     /// C equivalent: `tevent_req_set_cancel_fn`. Spec: REQ-7.
     ///
     /// ```
