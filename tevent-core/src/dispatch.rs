@@ -85,7 +85,7 @@ fn run_own_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
 
 /// 3. The first immediate.
 #[inline]
-fn run_immediate(ev: &ContextRef) -> bool {
+pub(crate) fn run_immediate(ev: &ContextRef) -> bool {
     let first = ev.immediates().borrow_mut().pop_front();
     let Some(scheduled) = first else { return false };
     scheduled.run(ev);
@@ -190,10 +190,24 @@ pub(crate) fn time_to_next(ev: &ContextRef) -> Option<Duration> {
     if scheduled || ev.signals().are_due() || ev.tasks().are_woken() {
         return Some(Duration::ZERO);
     }
+    time_to_next_timer(ev)
+}
+
+/// How long it is to the first timer; nothing if it is due.
+pub(crate) fn time_to_next_timer(ev: &ContextRef) -> Option<Duration> {
     match next_timer(ev) {
         Timers::Zero => Some(Duration::ZERO),
         Timers::At(due) => Some(due.saturating_duration_since(ev.now())),
         Timers::None => None,
+    }
+}
+
+/// 4. The first timer, which is due.
+pub(crate) fn run_first_timer(ev: &ContextRef) {
+    match next_timer(ev) {
+        Timers::Zero => run_timer(ev, None),
+        Timers::At(_due) => run_timer(ev, Some(ev.now())),
+        Timers::None => {}
     }
 }
 

@@ -1,0 +1,287 @@
+//! Fd events.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_int};
+
+use tevent_core::{FdEvent, FdFlags};
+
+use crate::busy::{self, Busy, Handled};
+use crate::call::c_fn;
+use crate::chunk::{Chunk, Out, Parent, Private, Text};
+use crate::context::Context;
+use crate::export::export;
+use crate::list::{Linked, Links};
+use crate::talloc;
+use crate::trace::{self, Point};
+use crate::wrapper;
+
+const NAME: &CStr = c"struct tevent_fd";
+
+c_fn! {
+    FdHandler(ev: Option<Chunk<Context>>, fde: Chunk<Fd>, flags: u16, private: Private);
+    CloseFn(ev: Option<Chunk<Context>>, fde: Chunk<Fd>, fd: c_int, private: Private);
+}
+
+/// `struct tevent_fd`.
+pub struct Fd {
+    /// The context that it was added to, a wrapper perhaps. `None` once that has gone.
+    pub ev: Cell<Option<Chunk<Context>>>,
+    /// The context that has it on its list.
+    main: Cell<Option<Chunk<Context>>>,
+    links: Links<Fd>,
+    /// The core's owner. `None` where a backend of the user's watches.
+    watch: Cell<Option<FdEvent>>,
+    /// What a backend of the user's watches for.
+    flags: Cell<u16>,
+    fd: Cell<c_int>,
+    tag: Cell<u64>,
+    handler: Option<FdHandler>,
+    close_fn: Cell<Option<CloseFn>>,
+    private: Private,
+    handler_name: Text,
+    location: Text,
+    busy: Busy,
+}
+
+impl Linked for Fd {
+    fn links(&self) -> &Links<Fd> {
+        &self.links
+    }
+}
+
+impl Handled for Fd {
+    fn busy(&self) -> &Busy {
+        &self.busy
+    }
+}
+
+/// As a backend does that lets the core watch.
+pub extern "C" fn add_watched(
+    ev: Chunk<Context>,
+    parent: Parent,
+    fd: c_int,
+    flags: u16,
+    handler: Option<FdHandler>,
+    private: Private,
+    handler_name: Text,
+    location: Text,
+) -> Option<Chunk<Fd>> {
+    let fde = add(ev, parent, fd, flags, handler, private, handler_name, location)?;
+    let main = fde.main.get()?;
+    let watch = main.core().add_fd(fd, of_bits(flags), move |_ev, _fde, ready| {
+        run(fde, bits_of(ready));
+    });
+    match watch {
+        Ok(watch) => fde.watch.set(Some(watch)),
+        Err(_) => {
+            talloc::free(fde);
+            return None;
+        }
+    }
+    Some(fde)
+}
+
+fn add(
+    ev: Chunk<Context>,
+    parent: Parent,
+    fd: c_int,
+    flags: u16,
+    handler: Option<FdHandler>,
+    private: Private,
+    handler_name: Text,
+    location: Text,
+) -> Option<Chunk<Fd>> {
+    let main = ev.main()?;
+    if fd < 0 {
+        return None;
+    }
+    let parent = if parent.is_null() { ev.parent() } else { parent };
+    let fde = talloc::create(parent, NAME, Fd {
+        ev: Cell::new(Some(ev)),
+        main: Cell::new(Some(main)),
+        links: Links::new(),
+        watch: Cell::new(None),
+        flags: Cell::new(flags),
+        fd: Cell::new(fd),
+        tag: Cell::new(0),
+        handler,
+        close_fn: Cell::new(None),
+        private,
+        handler_name,
+        location,
+        busy: Busy::default(),
+    })?;
+    trace::tell_fd(main, fde, Point::Attach);
+    main.fds.push_back(fde);
+    talloc::set_destructor(fde, tevent_common_fd_destructor);
+    Some(fde)
+}
+
+/// It is inert from now on.
+pub fn detach(fde: Chunk<Fd>) {
+    drop(fde.watch.take());
+    fde.flags.set(0);
+    fde.ev.set(None);
+    if let Some(main) = fde.main.take() {
+        trace::tell_fd(main, fde, Point::Detach);
+        main.fds.remove(fde);
+    }
+}
+
+/// Calls the handler. Says whether the event is gone after it.
+fn run(fde: Chunk<Fd>, flags: u16) -> bool {
+    let (Some(ev), Some(handler)) = (fde.ev.get(), fde.handler) else { return false };
+    busy::during(fde, || {
+        if let Some(main) = fde.main.get() {
+            trace::tell_fd(main, fde, Point::BeforeHandler);
+        }
+        match ev.wrapping.glue() {
+            None => handler.call(Some(ev), fde, flags, fde.private),
+            Some(_) => wrapper::around(
+                ev,
+                |glue| glue.before_fd(ev, fde, flags, fde.handler_name, fde.location),
+                || handler.call(Some(ev), fde, flags, fde.private),
+                |glue| glue.after_fd(ev, fde, flags, fde.handler_name, fde.location),
+            ),
+        }
+    })
+}
+
+/// Whether a backend of the user's watches it.
+pub fn is_armed(fde: Chunk<Fd>) -> bool {
+    let watch = fde.watch.take();
+    let wakes = fde.main.get().is_some_and(|main| main.wake.is(fde));
+    let armed = watch.is_none() && fde.flags.get() != 0 && !wakes;
+    fde.watch.set(watch);
+    armed
+}
+
+/// Flags that the core does not know are not watched for.
+fn of_bits(bits: u16) -> FdFlags {
+    let known = [(1, FdFlags::READ), (2, FdFlags::WRITE), (4, FdFlags::ERROR)];
+    known.iter().filter(|(bit, _flag)| bits & bit != 0).fold(FdFlags::NONE, |flags, (_bit, flag)| flags | *flag)
+}
+
+fn bits_of(flags: FdFlags) -> u16 {
+    let known = [(1, FdFlags::READ), (2, FdFlags::WRITE), (4, FdFlags::ERROR)];
+    known.iter().filter(|(_bit, flag)| flags.contains(*flag)).fold(0, |bits, (bit, _flag)| bits | bit)
+}
+
+/// Looks at the core's event without taking it.
+fn with_watch<R>(fde: Chunk<Fd>, look: impl FnOnce(&FdEvent) -> R) -> Option<R> {
+    let watch = fde.watch.take()?;
+    let seen = look(&watch);
+    fde.watch.set(Some(watch));
+    Some(seen)
+}
+
+pub extern "C" fn watched_flags(fde: Chunk<Fd>) -> u16 {
+    with_watch(fde, |watch| bits_of(watch.flags())).unwrap_or(0)
+}
+
+pub extern "C" fn set_watched_flags(fde: Chunk<Fd>, flags: u16) {
+    with_watch(fde, |watch| watch.set_flags(of_bits(flags)));
+}
+
+extern "C" fn close_it(_ev: Option<Chunk<Context>>, _fde: Chunk<Fd>, fd: c_int, _private: Private) {
+    close(fd);
+}
+
+/// Makes an eventfd, or a pipe, readable.
+#[allow(unsafe_code, reason = "writes to a number of the user's")]
+pub fn ring(fd: c_int) -> bool {
+    let one = 1_u64;
+    // SAFETY: reads the eight bytes of `one`.
+    unsafe { libc::write(fd, (&raw const one).cast(), 8) == 8 }
+}
+
+#[allow(unsafe_code, reason = "the user asked for this number to be closed")]
+fn close(fd: c_int) {
+    // SAFETY: takes no pointer. Whose number it is is the user's care, as in C.
+    unsafe { libc::close(fd) };
+}
+
+export! {
+    fn _tevent_add_fd(
+        ev: Chunk<Context>, parent: Parent, fd: c_int, flags: u16, handler: Option<FdHandler>, private: Private,
+        handler_name: Text, location: Text,
+    ) -> Option<Chunk<Fd>> {
+        let add = ev.main()?.ops.get().add_fd?;
+        add.call(ev, parent, fd, flags, handler, private, handler_name, location)
+    }
+
+    fn tevent_common_add_fd(
+        ev: Chunk<Context>, parent: Parent, fd: c_int, flags: u16, handler: Option<FdHandler>, private: Private,
+        handler_name: Text, location: Text,
+    ) -> Option<Chunk<Fd>> {
+        add(ev, parent, fd, flags, handler, private, handler_name, location)
+    }
+
+    fn tevent_common_fd_destructor(fde: Chunk<Fd>) -> c_int {
+        if !fde.busy.is_destroyed() {
+            let ev = fde.ev.get();
+            detach(fde);
+            if let Some(close_fn) = fde.close_fn.take() {
+                close_fn.call(ev, fde, fde.fd.get(), fde.private);
+            }
+            fde.fd.set(-1);
+        }
+        busy::end(fde, "tevent_fd double free")
+    }
+
+    fn tevent_common_fd_get_flags(fde: Chunk<Fd>) -> u16 {
+        fde.flags.get()
+    }
+
+    fn tevent_common_fd_set_flags(fde: Chunk<Fd>, flags: u16) {
+        if fde.ev.get().is_some() {
+            fde.flags.set(flags);
+        }
+    }
+
+    fn tevent_common_fd_set_close_fn(fde: Chunk<Fd>, close_fn: Option<CloseFn>) {
+        fde.close_fn.set(close_fn);
+    }
+
+    fn tevent_fd_get_flags(fde: Option<Chunk<Fd>>) -> u16 {
+        let ops = fde.and_then(|fde| fde.main.get()).map(|main| main.ops.get());
+        match (fde, ops.and_then(|ops| ops.get_fd_flags)) {
+            (Some(fde), Some(get)) => get.call(fde),
+            _ => 0,
+        }
+    }
+
+    fn tevent_fd_set_flags(fde: Option<Chunk<Fd>>, flags: u16) {
+        let ops = fde.and_then(|fde| fde.main.get()).map(|main| main.ops.get());
+        if let (Some(fde), Some(set)) = (fde, ops.and_then(|ops| ops.set_fd_flags)) {
+            set.call(fde, flags);
+        }
+    }
+
+    fn tevent_fd_set_close_fn(fde: Option<Chunk<Fd>>, close_fn: Option<CloseFn>) {
+        let ops = fde.and_then(|fde| fde.main.get()).map(|main| main.ops.get());
+        if let (Some(fde), Some(set)) = (fde, ops.and_then(|ops| ops.set_fd_close_fn)) {
+            set.call(fde, close_fn);
+        }
+    }
+
+    fn tevent_fd_set_auto_close(fde: Option<Chunk<Fd>>) {
+        tevent_fd_set_close_fn(fde, Some(CloseFn(close_it)));
+    }
+
+    fn tevent_fd_set_tag(fde: Option<Chunk<Fd>>, tag: u64) {
+        if let Some(fde) = fde {
+            fde.tag.set(tag);
+        }
+    }
+
+    fn tevent_fd_get_tag(fde: Option<Chunk<Fd>>) -> u64 {
+        fde.map_or(0, |fde| fde.tag.get())
+    }
+
+    fn tevent_common_invoke_fd_handler(fde: Chunk<Fd>, flags: u16, removed: Out<bool>) -> c_int {
+        removed.put(false);
+        removed.put(run(fde, flags));
+        0
+    }
+}

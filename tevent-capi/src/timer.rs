@@ -1,0 +1,195 @@
+//! Timers.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_int};
+
+use libc::timeval;
+
+use crate::busy::{self, Busy, Handled};
+use crate::call::c_fn;
+use crate::chunk::{Chunk, Out, Parent, Private, Text};
+use crate::clock;
+use crate::context::Context;
+use crate::export::export;
+use crate::list::{Linked, Links};
+use crate::talloc;
+use crate::time::{self, is_zero};
+use crate::trace::{self, Point};
+use crate::wrapper;
+
+const NAME: &CStr = c"struct tevent_timer";
+
+c_fn! {
+    TimerHandler(ev: Option<Chunk<Context>>, te: Chunk<Timer>, now: timeval, private: Private);
+}
+
+/// `struct tevent_timer`.
+pub struct Timer {
+    /// The context that it was added to, a wrapper perhaps. `None` once that has gone.
+    pub ev: Cell<Option<Chunk<Context>>>,
+    /// The context that has it on its list, until its handler has returned.
+    main: Cell<Option<Chunk<Context>>>,
+    links: Links<Timer>,
+    core: Cell<Option<tevent_core::Timer>>,
+    due: Cell<timeval>,
+    tag: Cell<u64>,
+    handler: Option<TimerHandler>,
+    private: Private,
+    handler_name: Text,
+    location: Text,
+    busy: Busy,
+}
+
+impl Linked for Timer {
+    fn links(&self) -> &Links<Timer> {
+        &self.links
+    }
+}
+
+impl Handled for Timer {
+    fn busy(&self) -> &Busy {
+        &self.busy
+    }
+}
+
+fn add(
+    ev: Chunk<Context>,
+    parent: Parent,
+    due: timeval,
+    handler: Option<TimerHandler>,
+    private: Private,
+    handler_name: Text,
+    location: Text,
+) -> Option<Chunk<Timer>> {
+    let main = ev.main()?;
+    let parent = if parent.is_null() { ev.parent() } else { parent };
+    let te = talloc::create(parent, NAME, Timer {
+        ev: Cell::new(Some(ev)),
+        main: Cell::new(Some(main)),
+        links: Links::new(),
+        core: Cell::new(None),
+        due: Cell::new(due),
+        tag: Cell::new(0),
+        handler,
+        private,
+        handler_name,
+        location,
+        busy: Busy::default(),
+    })?;
+    te.core.set(Some(main.core().add_timer(clock::when(due), move |_ev, _te, _now| fire(te))));
+    trace::tell_timer(main, te, Point::Attach);
+    main.timers.push_back(te);
+    talloc::set_destructor(te, destroy);
+    Some(te)
+}
+
+/// It is inert from now on.
+pub fn detach(te: Chunk<Timer>) {
+    drop(te.core.take());
+    te.ev.set(None);
+    if let Some(main) = te.main.take() {
+        trace::tell_timer(main, te, Point::Detach);
+        main.timers.remove(te);
+    }
+}
+
+extern "C" fn destroy(te: Chunk<Timer>) -> c_int {
+    if !te.busy.is_destroyed() {
+        detach(te);
+    }
+    busy::end(te, "tevent_timer double free")
+}
+
+/// Its turn has come.
+fn fire(te: Chunk<Timer>) {
+    let due = te.due.get();
+    let now = if is_zero(due) { time::ZERO } else { time::later(clock::wall(), due) };
+    run(te, now);
+}
+
+/// Calls the handler; the event is freed after it, if not before.
+fn run(te: Chunk<Timer>, now: timeval) -> bool {
+    let Some(ev) = te.ev.get() else { return false };
+    busy::enter(te);
+    if let Some(main) = te.main.get() {
+        trace::tell_timer(main, te, Point::BeforeHandler);
+    }
+    if let Some(handler) = te.handler {
+        match ev.wrapping.glue() {
+            None => handler.call(Some(ev), te, now, te.private),
+            Some(_) => {
+                let due = te.due.get();
+                wrapper::around(
+                    ev,
+                    |glue| glue.before_timer(ev, te, due, now, te.handler_name, te.location),
+                    || handler.call(Some(ev), te, now, te.private),
+                    |glue| glue.after_timer(ev, te, due, now, te.handler_name, te.location),
+                );
+            }
+        }
+    }
+    if !busy::leave(te) {
+        // Spent, unless the handler has armed it again.
+        let pending = te.core.take();
+        if pending.as_ref().is_none_or(|core| !core.is_pending()) {
+            drop(pending);
+            if !te.busy.is_busy() {
+                talloc::free(te);
+            }
+        } else {
+            te.core.set(pending);
+        }
+    }
+    true
+}
+
+export! {
+    fn _tevent_add_timer(
+        ev: Chunk<Context>, parent: Parent, due: timeval, handler: Option<TimerHandler>, private: Private,
+        handler_name: Text, location: Text,
+    ) -> Option<Chunk<Timer>> {
+        let add = ev.main()?.ops.get().add_timer?;
+        add.call(ev, parent, due, handler, private, handler_name, location)
+    }
+
+    fn tevent_common_add_timer(
+        ev: Chunk<Context>, parent: Parent, due: timeval, handler: Option<TimerHandler>, private: Private,
+        handler_name: Text, location: Text,
+    ) -> Option<Chunk<Timer>> {
+        add(ev, parent, due, handler, private, handler_name, location)
+    }
+
+    fn tevent_common_add_timer_v2(
+        ev: Chunk<Context>, parent: Parent, due: timeval, handler: Option<TimerHandler>, private: Private,
+        handler_name: Text, location: Text,
+    ) -> Option<Chunk<Timer>> {
+        add(ev, parent, due, handler, private, handler_name, location)
+    }
+
+    fn tevent_update_timer(te: Chunk<Timer>, due: timeval) {
+        let (Some(main), Some(core)) = (te.main.get(), te.core.take()) else { return };
+        trace::tell_timer(main, te, Point::Detach);
+        te.due.set(due);
+        core.update(clock::when(due));
+        te.core.set(Some(core));
+        trace::tell_timer(main, te, Point::Attach);
+    }
+
+    fn tevent_timer_set_tag(te: Option<Chunk<Timer>>, tag: u64) {
+        if let Some(te) = te {
+            te.tag.set(tag);
+        }
+    }
+
+    fn tevent_timer_get_tag(te: Option<Chunk<Timer>>) -> u64 {
+        te.map_or(0, |te| te.tag.get())
+    }
+
+    fn tevent_common_invoke_timer_handler(te: Chunk<Timer>, now: timeval, removed: Out<bool>) -> c_int {
+        // It fires now, whenever it was due.
+        drop(te.core.take());
+        removed.put(false);
+        removed.put(run(te, now));
+        0
+    }
+}

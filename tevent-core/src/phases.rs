@@ -1,0 +1,53 @@
+//! The steps of a turn, one by one: for the C ABI, whose backends call them from a turn of their own. Not for others.
+
+use std::time::Duration;
+
+use crate::context::ContextRef;
+use crate::dispatch;
+
+/// What became of the step that runs a timer.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "for the C ABI alone")]
+pub enum TimerPhase {
+    /// One was due, and has run.
+    Ran,
+    /// How long it is to the next.
+    DueIn(Duration),
+    /// There is none.
+    Never,
+}
+
+impl ContextRef {
+    /// Step 1: the pending signals. Says whether any handler ran.
+    #[doc(hidden)]
+    pub fn run_signal_phase(&self) -> bool {
+        self.signals().run_pending(self)
+    }
+
+    /// Step 2: what other threads have scheduled joins the immediates.
+    #[doc(hidden)]
+    pub fn run_thread_phase(&self) {
+        self.threads().move_to_immediates(self);
+        self.tasks().move_to_immediates(self);
+    }
+
+    /// Step 3: the first immediate. Says whether there was one.
+    #[doc(hidden)]
+    pub fn run_immediate_phase(&self) -> bool {
+        dispatch::run_immediate(self)
+    }
+
+    /// Step 4: the first timer, if it is due.
+    #[doc(hidden)]
+    pub fn run_timer_phase(&self) -> TimerPhase {
+        match dispatch::time_to_next_timer(self) {
+            None => TimerPhase::Never,
+            Some(Duration::ZERO) => {
+                dispatch::run_first_timer(self);
+                TimerPhase::Ran
+            }
+            Some(delay) => TimerPhase::DueIn(delay),
+        }
+    }
+}
