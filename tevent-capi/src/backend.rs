@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::export::export;
 use crate::fd::{self, CloseFn, Fd, FdHandler};
 use crate::immediate::{self, Immediate, ImmediateHandler};
+use crate::poll_mt;
 use crate::signal::{self, Signal, SignalHandler};
 use crate::talloc;
 use crate::timer::{self, Timer, TimerHandler};
@@ -55,19 +56,25 @@ pub struct Ops {
     pub loop_wait: Option<RunLoop>,
 }
 
-/// The core's loop. All four names stand for it.
-static CORE: Ops = Ops {
-    context_init: Some(ContextInit(context_init)),
-    add_fd: Some(AddFd(fd::add_watched)),
-    set_fd_close_fn: Some(SetFdCloseFn(fd::tevent_common_fd_set_close_fn)),
-    get_fd_flags: Some(GetFdFlags(fd::watched_flags)),
-    set_fd_flags: Some(SetFdFlags(fd::set_watched_flags)),
-    add_timer: Some(AddTimer(timer::tevent_common_add_timer_v2)),
-    schedule_immediate: Some(ScheduleImmediate(immediate::tevent_common_schedule_immediate)),
-    add_signal: Some(AddSignal(signal::tevent_common_add_signal)),
-    loop_once: Some(RunLoop(common::loop_once)),
-    loop_wait: Some(RunLoop(common::tevent_common_loop_wait)),
-};
+/// The core's loop.
+static CORE: Ops = of_core(common::loop_once);
+/// The same, for [`poll_mt`].
+static POLL_MT: Ops = of_core(poll_mt::loop_once);
+
+const fn of_core(loop_once: extern "C" fn(Chunk<Context>, Text) -> c_int) -> Ops {
+    Ops {
+        context_init: Some(ContextInit(context_init)),
+        add_fd: Some(AddFd(fd::add_watched)),
+        set_fd_close_fn: Some(SetFdCloseFn(fd::tevent_common_fd_set_close_fn)),
+        get_fd_flags: Some(GetFdFlags(fd::watched_flags)),
+        set_fd_flags: Some(SetFdFlags(fd::set_watched_flags)),
+        add_timer: Some(AddTimer(timer::tevent_common_add_timer_v2)),
+        schedule_immediate: Some(ScheduleImmediate(immediate::tevent_common_schedule_immediate)),
+        add_signal: Some(AddSignal(signal::tevent_common_add_signal)),
+        loop_once: Some(RunLoop(loop_once)),
+        loop_wait: Some(RunLoop(common::tevent_common_loop_wait)),
+    }
+}
 
 /// Whether such a backend has the core watch its fds.
 pub fn watches(ops: &Ops) -> bool {
@@ -101,7 +108,11 @@ pub fn find(name: Text) -> Option<&'static Ops> {
 
 fn by_name(name: &CStr) -> Option<&'static Ops> {
     let other = lock(&OTHERS).iter().find(|(other, _ops)| other.as_c_str() == name).map(|(_name, ops)| *ops);
-    other.or_else(|| NAMES.contains(&name).then_some(&CORE))
+    let own = || match name {
+        name if name == c"poll_mt" => Some(&POLL_MT),
+        name => NAMES.contains(&name).then_some(&CORE),
+    };
+    other.or_else(own)
 }
 
 pub fn set_default(name: Text) {

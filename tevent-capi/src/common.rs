@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::time::Duration;
 
 use libc::timeval;
 use tevent_core::TimerPhase;
@@ -27,6 +28,9 @@ pub extern "C" fn loop_once(ev: Chunk<Context>, _location: Text) -> c_int {
         }
     }
 }
+
+/// As good as that.
+const FOR_EVER: Duration = Duration::from_secs(i32::MAX as u64);
 
 fn have_events(ev: Chunk<Context>) -> bool {
     // What a backend of the user's watches is not the core's.
@@ -77,7 +81,7 @@ export! {
         match ev.core().run_timer_phase() {
             TimerPhase::Ran => time::ZERO,
             TimerPhase::DueIn(delay) => clock::timeval_in(delay),
-            TimerPhase::Never => clock::timeval_in(ev.wait_timeout()),
+            TimerPhase::Never => clock::timeval_in(ev.wait_timeout().unwrap_or(FOR_EVER)),
         }
     }
 }

@@ -49,11 +49,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(
-        core: Option<tevent_core::Context>,
-        ops: &'static Ops,
-        wrapping: Wrapping,
-    ) -> Self {
+    pub fn new(core: Option<tevent_core::Context>, ops: &'static Ops, wrapping: Wrapping) -> Self {
         Context {
             core,
             ops: Cell::new(ops),
@@ -78,8 +74,11 @@ impl Context {
     }
 
     /// How long a turn waits when no timer is pending.
-    pub fn wait_timeout(&self) -> Duration {
-        Duration::from_secs(u64::try_from(self.wait_timeout.get()).unwrap_or(0))
+    ///
+    /// `None` is for ever.
+    pub fn wait_timeout(&self) -> Option<Duration> {
+        let seconds = self.wait_timeout.get();
+        (seconds != c_int::MAX).then(|| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
     }
 
     /// Whether it has been freed, and only its memory is still there.
@@ -184,8 +183,7 @@ export! {
     fn tevent_context_set_wait_timeout(ev: Chunk<Context>, seconds: c_int) -> c_int {
         let ev = ev.main().unwrap_or(ev);
         let old = ev.wait_timeout.replace(seconds);
-        // The largest number means for ever.
-        ev.core().set_wait_timeout((seconds != c_int::MAX).then(|| ev.wait_timeout()));
+        ev.core().set_wait_timeout(ev.wait_timeout());
         old
     }
 

@@ -96,21 +96,25 @@ fn add(
         return None;
     }
     let parent = if parent.is_null() { ev.parent() } else { parent };
-    let fde = talloc::create(parent, NAME, Fd {
-        ev: Cell::new(Some(ev)),
-        main: Cell::new(Some(main)),
-        links: Links::new(),
-        watch: Cell::new(None),
-        flags: Cell::new(flags),
-        fd: Cell::new(fd),
-        tag: Cell::new(0),
-        handler,
-        close_fn: Cell::new(None),
-        private,
-        handler_name,
-        location,
-        busy: Busy::default(),
-    })?;
+    let fde = talloc::create(
+        parent,
+        NAME,
+        Fd {
+            ev: Cell::new(Some(ev)),
+            main: Cell::new(Some(main)),
+            links: Links::new(),
+            watch: Cell::new(None),
+            flags: Cell::new(flags),
+            fd: Cell::new(fd),
+            tag: Cell::new(0),
+            handler,
+            close_fn: Cell::new(None),
+            private,
+            handler_name,
+            location,
+            busy: Busy::default(),
+        },
+    )?;
     trace::tell_fd(main, fde, Point::Attach);
     main.fds.push_back(fde);
     talloc::set_destructor(fde, tevent_common_fd_destructor);
@@ -159,7 +163,10 @@ pub fn is_armed(fde: Chunk<Fd>) -> bool {
 /// Flags that the core does not know are not watched for.
 fn of_bits(bits: u16) -> FdFlags {
     let known = [(1, FdFlags::READ), (2, FdFlags::WRITE), (4, FdFlags::ERROR)];
-    known.iter().filter(|(bit, _flag)| bits & bit != 0).fold(FdFlags::NONE, |flags, (_bit, flag)| flags | *flag)
+    known
+        .iter()
+        .filter(|(bit, _flag)| bits & bit != 0)
+        .fold(FdFlags::NONE, |flags, (_bit, flag)| flags | *flag)
 }
 
 fn bits_of(flags: FdFlags) -> u16 {

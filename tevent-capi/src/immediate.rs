@@ -52,19 +52,23 @@ impl Handled for Immediate {
 
 /// An immediate that is not scheduled.
 pub fn create(parent: Parent, location: Text) -> Option<Chunk<Immediate>> {
-    let im = talloc::create(parent, NAME, Immediate {
-        core: OnceCell::new(),
-        ev: Cell::new(None),
-        main: Cell::new(None),
-        links: Links::new(),
-        ticket: Cell::new(None),
-        handler: Cell::new(None),
-        private: Cell::new(Private::NONE),
-        handler_name: Cell::new(Text::NONE),
-        location: Cell::new(location),
-        tag: Cell::new(0),
-        busy: Busy::default(),
-    })?;
+    let im = talloc::create(
+        parent,
+        NAME,
+        Immediate {
+            core: OnceCell::new(),
+            ev: Cell::new(None),
+            main: Cell::new(None),
+            links: Links::new(),
+            ticket: Cell::new(None),
+            handler: Cell::new(None),
+            private: Cell::new(Private::NONE),
+            handler_name: Cell::new(Text::NONE),
+            location: Cell::new(location),
+            tag: Cell::new(0),
+            busy: Busy::default(),
+        },
+    )?;
     im.core.get_or_init(|| tevent_core::Immediate::new(move |_ev, _im| fire(im)));
     talloc::set_destructor(im, destroy);
     Some(im)

@@ -29,6 +29,7 @@ mod export;
 mod fd;
 mod immediate;
 mod list;
+mod poll_mt;
 mod proxy;
 mod queue;
 mod req;

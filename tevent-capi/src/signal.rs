@@ -70,20 +70,24 @@ fn add(
 ) -> Option<Chunk<Signal>> {
     let main = ev.main()?;
     let parent = if parent.is_null() { ev.parent() } else { parent };
-    let se = talloc::create(parent, NAME, Signal {
-        ev: Cell::new(Some(ev)),
-        main: Cell::new(Some(main)),
-        links: Links::new(),
-        core: Cell::new(None),
-        signum,
-        sa_flags,
-        tag: Cell::new(0),
-        handler,
-        private,
-        handler_name,
-        location,
-        busy: Busy::default(),
-    })?;
+    let se = talloc::create(
+        parent,
+        NAME,
+        Signal {
+            ev: Cell::new(Some(ev)),
+            main: Cell::new(Some(main)),
+            links: Links::new(),
+            core: Cell::new(None),
+            signum,
+            sa_flags,
+            tag: Cell::new(0),
+            handler,
+            private,
+            handler_name,
+            location,
+            busy: Busy::default(),
+        },
+    )?;
     let core = main.core().add_signal(signum, SignalFlags::from_bits(sa_flags), move |_ev, _se, delivery| {
         let count = c_int::try_from(delivery.count).unwrap_or(c_int::MAX);
         match delivery.info {

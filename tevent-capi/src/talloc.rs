@@ -20,7 +20,8 @@ unsafe extern "C" {
     ) -> *mut c_void;
     fn _talloc_free(chunk: *mut c_void, location: *const c_char) -> c_int;
     fn _talloc_set_destructor(chunk: *const c_void, destructor: Option<RawDestructor>);
-    fn _talloc_steal_loc(parent: *const c_void, chunk: *const c_void, location: *const c_char) -> *mut c_void;
+    fn _talloc_steal_loc(parent: *const c_void, chunk: *const c_void, location: *const c_char)
+    -> *mut c_void;
     fn talloc_parent(chunk: *const c_void) -> *mut c_void;
     fn talloc_total_blocks(chunk: *const c_void) -> usize;
     fn talloc_check_name(chunk: *const c_void, name: *const c_char) -> *mut c_void;

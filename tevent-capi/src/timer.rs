@@ -63,19 +63,23 @@ fn add(
 ) -> Option<Chunk<Timer>> {
     let main = ev.main()?;
     let parent = if parent.is_null() { ev.parent() } else { parent };
-    let te = talloc::create(parent, NAME, Timer {
-        ev: Cell::new(Some(ev)),
-        main: Cell::new(Some(main)),
-        links: Links::new(),
-        core: Cell::new(None),
-        due: Cell::new(due),
-        tag: Cell::new(0),
-        handler,
-        private,
-        handler_name,
-        location,
-        busy: Busy::default(),
-    })?;
+    let te = talloc::create(
+        parent,
+        NAME,
+        Timer {
+            ev: Cell::new(Some(ev)),
+            main: Cell::new(Some(main)),
+            links: Links::new(),
+            core: Cell::new(None),
+            due: Cell::new(due),
+            tag: Cell::new(0),
+            handler,
+            private,
+            handler_name,
+            location,
+            busy: Busy::default(),
+        },
+    )?;
     te.core.set(Some(main.core().add_timer(clock::when(due), move |_ev, _te, _now| fire(te))));
     trace::tell_timer(main, te, Point::Attach);
     main.timers.push_back(te);

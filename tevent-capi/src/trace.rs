@@ -55,6 +55,14 @@ pub struct Tracing {
     timers: Place<OfTimer>,
     immediates: Place<OfImmediate>,
     entries: Place<OfEntry>,
+    /// The core's waits are not told of.
+    muted: Cell<bool>,
+}
+
+impl Tracing {
+    pub fn mute(&self, muted: bool) {
+        self.muted.set(muted);
+    }
 }
 
 fn set<F>(place: &Place<F>, callback: Option<F>, private: Private) {
@@ -118,6 +126,7 @@ fn listen_to_waits(ev: Chunk<Context>) {
         return;
     }
     points.set(Rc::new(move |_ev, point| match point {
+        _ if ev.tracing.muted.get() => {}
         TracePoint::BeforeWait => tell_point(ev, LoopPoint::BeforeWait),
         TracePoint::AfterWait => tell_point(ev, LoopPoint::AfterWait),
         TracePoint::BeforeLoopOnce | TracePoint::AfterLoopOnce => {}

@@ -45,7 +45,16 @@ pub fn be_heard(ev: Chunk<Context>) -> bool {
     }
     let Ok(guest) = ev.core().loop_fd() else { return false };
     let name = Text::of(c"tevent_common_wakeup");
-    let watch = _tevent_add_fd(ev, ev.parent(), guest.as_raw_fd(), 1, Some(FdHandler(on_guest)), Private::NONE, name, name);
+    let watch = _tevent_add_fd(
+        ev,
+        ev.parent(),
+        guest.as_raw_fd(),
+        1,
+        Some(FdHandler(on_guest)),
+        Private::NONE,
+        name,
+        name,
+    );
     ev.wake.guest.replace(Some(guest));
     ev.wake.watch.set(watch);
     watch.is_some()

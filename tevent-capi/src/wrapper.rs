@@ -153,7 +153,12 @@ fn pop(ev: Chunk<Context>) {
 }
 
 /// Calls a handler of an event that was added through a wrapper, which is not freed before all of it is done.
-pub fn around(wrapper: Chunk<Context>, before: impl FnOnce(&Glue), handler: impl FnOnce(), after: impl FnOnce(&Glue)) {
+pub fn around(
+    wrapper: Chunk<Context>,
+    before: impl FnOnce(&Glue),
+    handler: impl FnOnce(),
+    after: impl FnOnce(&Glue),
+) {
     let Some(glue) = wrapper.wrapping.glue() else { return handler() };
     push(wrapper);
     busy::enter(wrapper);

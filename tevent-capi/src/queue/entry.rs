@@ -55,17 +55,21 @@ fn add(
     trigger_name: Text,
     private: Private,
 ) -> Option<Chunk<Entry>> {
-    let entry = talloc::create(req.parent(), NAME, Entry {
-        links: Links::new(),
-        queue,
-        triggered: Cell::new(false),
-        req,
-        ev,
-        trigger,
-        trigger_name,
-        private,
-        tag: Cell::new(0),
-    })?;
+    let entry = talloc::create(
+        req.parent(),
+        NAME,
+        Entry {
+            links: Links::new(),
+            queue,
+            triggered: Cell::new(false),
+            req,
+            ev,
+            trigger,
+            trigger_name,
+            private,
+            tag: Cell::new(0),
+        },
+    )?;
     queue.entries.push_back(entry);
     queue.length.set(queue.length.get() + 1);
     talloc::set_destructor(entry, destroy);

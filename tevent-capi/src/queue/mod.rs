@@ -44,13 +44,22 @@ fn schedule_if_waiting(queue: Chunk<Queue>) {
     let (Some(head), Some(im)) = (queue.entries.first(), queue.immediate.get()) else { return };
     if queue.running.get() && !head.triggered.get() {
         let name = Text::of(c"tevent_queue_immediate_trigger");
-        _tevent_schedule_immediate(im, head.ev, Some(ImmediateHandler(on_turn)), queue.private(), name, queue.location);
+        _tevent_schedule_immediate(
+            im,
+            head.ev,
+            Some(ImmediateHandler(on_turn)),
+            queue.private(),
+            name,
+            queue.location,
+        );
     }
 }
 
 extern "C" fn on_turn(_ev: Option<Chunk<Context>>, _im: Chunk<Immediate>, queue: Private) {
     let queue = Queue::of(queue);
-    let Some(head) = queue.entries.first().filter(|head| queue.running.get() && !head.triggered.get()) else { return };
+    let Some(head) = queue.entries.first().filter(|head| queue.running.get() && !head.triggered.get()) else {
+        return;
+    };
     head.triggered.set(true);
     let req = head.req;
     if call_depth::in_use() {

@@ -60,7 +60,14 @@ pub fn post(req: Chunk<Req>, ev: Chunk<Context>) {
     req.trigger.set(trigger);
     let trigger = trigger.expect("memory for an immediate");
     let name = Text::of(c"tevent_req_trigger");
-    _tevent_schedule_immediate(trigger, ev, Some(ImmediateHandler(call_back)), req.private_to_us(), name, name);
+    _tevent_schedule_immediate(
+        trigger,
+        ev,
+        Some(ImmediateHandler(call_back)),
+        req.private_to_us(),
+        name,
+        name,
+    );
 }
 
 extern "C" fn call_back(_ev: Option<Chunk<Context>>, _im: Chunk<Immediate>, req: Private) {

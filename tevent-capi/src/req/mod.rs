@@ -81,25 +81,30 @@ fn create(
     location: Text,
 ) -> Option<Chunk<Req>> {
     // With room for talloc's own head of the state.
-    let req = talloc::create_with_room(parent, NAME, size.saturating_add(64), Req {
-        callback: Cell::new(None),
-        private: Cell::new(Private::NONE),
-        data: Cell::new(std::ptr::null_mut()),
-        print: Cell::new(None),
-        cancel: Cell::new(None),
-        cleanup: Cell::new(None),
-        cleaned_up: Cell::new(State::InProgress),
-        type_name,
-        created_at: location,
-        finished_at: Cell::new(Text::NONE),
-        state: Cell::new(State::InProgress),
-        error: Cell::new(0),
-        trigger: Cell::new(None),
-        defer_to: Cell::new(None),
-        timer: Cell::new(None),
-        profile: Cell::new(None),
-        depth: Cell::new(0),
-    })?;
+    let req = talloc::create_with_room(
+        parent,
+        NAME,
+        size.saturating_add(64),
+        Req {
+            callback: Cell::new(None),
+            private: Cell::new(Private::NONE),
+            data: Cell::new(std::ptr::null_mut()),
+            print: Cell::new(None),
+            cancel: Cell::new(None),
+            cleanup: Cell::new(None),
+            cleaned_up: Cell::new(State::InProgress),
+            type_name,
+            created_at: location,
+            finished_at: Cell::new(Text::NONE),
+            state: Cell::new(State::InProgress),
+            error: Cell::new(0),
+            trigger: Cell::new(None),
+            defer_to: Cell::new(None),
+            timer: Cell::new(None),
+            profile: Cell::new(None),
+            depth: Cell::new(0),
+        },
+    )?;
     let data = talloc::zeroed(req.parent(), size, type_name);
     if data.is_null() {
         talloc::free(req);

@@ -9,7 +9,8 @@ use crate::talloc;
 
 /// In C's format, which programs log.
 fn describe(req: Chunk<Req>) -> String {
-    let pointer = |at: *mut std::ffi::c_void| if at.is_null() { "(nil)".to_owned() } else { format!("{at:p}") };
+    let pointer =
+        |at: *mut std::ffi::c_void| if at.is_null() { "(nil)".to_owned() } else { format!("{at:p}") };
     let error = req.error.get();
     format!(
         "tevent_req[{:p}/{}]: state[{}] error[{} (0x{error:X})]  state[{} ({})] timer[{}] finish[{}]",

@@ -45,18 +45,22 @@ pub fn in_use() -> bool {
 }
 
 fn create(parent: Parent) -> Option<Chunk<Profile>> {
-    let profile = talloc::create(parent, NAME, Profile {
-        above: Cell::new(None),
-        links: Links::new(),
-        below: List::new(),
-        req: Cell::new(None),
-        name: Cell::new(Text::NONE),
-        start: Cell::new((Text::NONE, ZERO)),
-        stop: Cell::new((Text::NONE, ZERO)),
-        pid: Cell::new(0),
-        state: Cell::new(State::InProgress),
-        error: Cell::new(0),
-    })?;
+    let profile = talloc::create(
+        parent,
+        NAME,
+        Profile {
+            above: Cell::new(None),
+            links: Links::new(),
+            below: List::new(),
+            req: Cell::new(None),
+            name: Cell::new(Text::NONE),
+            start: Cell::new((Text::NONE, ZERO)),
+            stop: Cell::new((Text::NONE, ZERO)),
+            pid: Cell::new(0),
+            state: Cell::new(State::InProgress),
+            error: Cell::new(0),
+        },
+    )?;
     talloc::set_destructor(profile, destroy);
     Some(profile)
 }
