@@ -9,7 +9,7 @@ use crate::call::c_fn;
 use crate::chunk::{Chunk, Parent, Private, Text};
 use crate::common;
 use crate::context::Context;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::fd::{self, CloseFn, Fd, FdHandler};
 use crate::immediate::{self, Immediate, ImmediateHandler};
 use crate::poll_mt;
@@ -81,9 +81,11 @@ pub fn watches(ops: &Ops) -> bool {
     ops.add_fd.is_some_and(|add| std::ptr::fn_addr_eq(add.0, AddFd(fd::add_watched).0))
 }
 
-/// There is nothing to do: every context has the core's loop.
-extern "C" fn context_init(_ev: Chunk<Context>) -> c_int {
-    0
+called_by_c! {
+    /// There is nothing to do: every context has the core's loop.
+    fn context_init(_ev: Chunk<Context>) -> c_int {
+        0
+    }
 }
 
 const NAMES: [&CStr; 4] = [c"standard", c"epoll", c"poll_mt", c"poll"];

@@ -1,5 +1,7 @@
 //! Functions of the user's, and how they are called.
 
+use crate::chunk::{Private, Text};
+
 /// Types of C functions. `Option` of one may be NULL.
 macro_rules! c_fn {
     ($($(#[$meta:meta])* $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)?;)*) => {$(
@@ -20,3 +22,14 @@ macro_rules! c_fn {
 }
 
 pub(crate) use c_fn;
+
+/// A handler, and what was given with it.
+#[derive(Clone, Copy)]
+pub struct Given<F> {
+    pub function: Option<F>,
+    pub private: Private,
+    /// Its name in the source.
+    pub name: Text,
+    /// Where that was.
+    pub location: Text,
+}

@@ -12,19 +12,21 @@ use crate::clock;
 use crate::context::Context;
 use crate::debug::{self, Level};
 use crate::errno;
-use crate::export::{abort, export};
+use crate::export::{abort, called_by_c, export};
 use crate::fd;
 use crate::run;
 use crate::talloc;
 use crate::time;
 
-/// One turn of the core's loop.
-pub extern "C" fn loop_once(ev: Chunk<Context>, _location: Text) -> c_int {
-    match ev.core().loop_once() {
-        Ok(()) => 0,
-        Err(error) => {
-            errno::set(&error.into());
-            -1
+called_by_c! {
+    /// One turn of the core's loop.
+    pub fn loop_once(ev: Chunk<Context>, _location: Text) -> c_int {
+        match ev.core().loop_once() {
+            Ok(()) => 0,
+            Err(error) => {
+                errno::set(&error.into());
+                -1
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -27,6 +27,19 @@ macro_rules! export {
 }
 
 pub(crate) use export;
+
+/// Defines functions that C, or talloc, calls by their address alone.
+macro_rules! called_by_c {
+    ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block)*) => {$(
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments, reason = "as many as in C")]
+        $vis extern "C" fn $name($($arg: $ty),*) $(-> $ret)? {
+            $crate::export::guard(stringify!($name), move || $body)
+        }
+    )*};
+}
+
+pub(crate) use called_by_c;
 
 /// Runs the body of a function that C calls.
 #[inline]
@@ -64,7 +77,7 @@ pub fn abort(ev: Option<Chunk<Context>>, reason: &str) -> ! {
 }
 
 /// As the C library: with an abort function of the user's, what comes after that is the user's care.
-fn tell_abort(ev: Option<Chunk<Context>>, reason: &std::ffi::CStr) {
+fn tell_abort(ev: Option<Chunk<Context>>, reason: &CStr) {
     let again = ABORTING.replace(true);
     if let Some(ev) = ev.filter(|_ev| !again) {
         debug::say(ev, Level::Fatal, &format!("abort: {}\n", reason.to_string_lossy()));
@@ -77,9 +90,8 @@ fn tell_abort(ev: Option<Chunk<Context>>, reason: &std::ffi::CStr) {
         process::abort();
     }
     // SAFETY: only `tevent_set_abort_fn` stores there, and only functions of this type.
-    let user: unsafe extern "C" fn(*const c_char) = unsafe { std::mem::transmute(user) };
-    // SAFETY: the reason ends in NUL, and lives until the function returns.
-    unsafe { user(reason.as_ptr()) };
+    let user: AbortFn = unsafe { std::mem::transmute(user) };
+    user.call(Text::given(reason.as_ptr()));
     ABORTING.set(false);
 }
 

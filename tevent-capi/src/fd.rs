@@ -6,10 +6,10 @@ use std::ffi::{CStr, c_int};
 use tevent_core::{FdEvent, FdFlags};
 
 use crate::busy::{self, Busy, Handled};
-use crate::call::c_fn;
+use crate::call::{Given, c_fn};
 use crate::chunk::{Chunk, Out, Parent, Private, Text};
 use crate::context::Context;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links};
 use crate::talloc;
 use crate::trace::{self, Point};
@@ -33,13 +33,10 @@ pub struct Fd {
     watch: Cell<Option<FdEvent>>,
     /// What a backend of the user's watches for.
     flags: Cell<u16>,
-    fd: Cell<c_int>,
+    number: Cell<c_int>,
     tag: Cell<u64>,
-    handler: Option<FdHandler>,
+    handler: Given<FdHandler>,
     close_fn: Cell<Option<CloseFn>>,
-    private: Private,
-    handler_name: Text,
-    location: Text,
     busy: Busy,
 }
 
@@ -55,30 +52,30 @@ impl Handled for Fd {
     }
 }
 
-/// As a backend does that lets the core watch.
-pub extern "C" fn add_watched(
-    ev: Chunk<Context>,
-    parent: Parent,
-    fd: c_int,
-    flags: u16,
-    handler: Option<FdHandler>,
-    private: Private,
-    handler_name: Text,
-    location: Text,
-) -> Option<Chunk<Fd>> {
-    let fde = add(ev, parent, fd, flags, handler, private, handler_name, location)?;
-    let main = fde.main.get()?;
-    let watch = main.core().add_fd(fd, of_bits(flags), move |_ev, _fde, ready| {
-        run(fde, bits_of(ready));
-    });
-    match watch {
-        Ok(watch) => fde.watch.set(Some(watch)),
-        Err(_) => {
+called_by_c! {
+    /// As a backend does that lets the core watch.
+    pub fn add_watched(
+        ev: Chunk<Context>,
+        parent: Parent,
+        fd: c_int,
+        flags: u16,
+        handler: Option<FdHandler>,
+        private: Private,
+        handler_name: Text,
+        location: Text,
+    ) -> Option<Chunk<Fd>> {
+        let fde = add(ev, parent, fd, flags, Given { function: handler, private, name: handler_name, location })?;
+        let main = fde.main.get()?;
+        let watch = main.core().add_fd(fd, of_bits(flags), move |_ev, _fde, ready| {
+            run(fde, bits_of(ready));
+        });
+        let Ok(watch) = watch else {
             talloc::free(fde);
             return None;
-        }
+        };
+        fde.watch.set(Some(watch));
+        Some(fde)
     }
-    Some(fde)
 }
 
 fn add(
@@ -86,10 +83,7 @@ fn add(
     parent: Parent,
     fd: c_int,
     flags: u16,
-    handler: Option<FdHandler>,
-    private: Private,
-    handler_name: Text,
-    location: Text,
+    handler: Given<FdHandler>,
 ) -> Option<Chunk<Fd>> {
     let main = ev.main()?;
     if fd < 0 {
@@ -105,13 +99,10 @@ fn add(
             links: Links::new(),
             watch: Cell::new(None),
             flags: Cell::new(flags),
-            fd: Cell::new(fd),
+            number: Cell::new(fd),
             tag: Cell::new(0),
             handler,
             close_fn: Cell::new(None),
-            private,
-            handler_name,
-            location,
             busy: Busy::default(),
         },
     )?;
@@ -134,20 +125,18 @@ pub fn detach(fde: Chunk<Fd>) {
 
 /// Calls the handler. Says whether the event is gone after it.
 fn run(fde: Chunk<Fd>, flags: u16) -> bool {
-    let (Some(ev), Some(handler)) = (fde.ev.get(), fde.handler) else { return false };
+    let handler = fde.handler;
+    let (Some(ev), Some(function)) = (fde.ev.get(), handler.function) else { return false };
     busy::during(fde, || {
         if let Some(main) = fde.main.get() {
             trace::tell_fd(main, fde, Point::BeforeHandler);
         }
-        match ev.wrapping.glue() {
-            None => handler.call(Some(ev), fde, flags, fde.private),
-            Some(_) => wrapper::around(
-                ev,
-                |glue| glue.before_fd(ev, fde, flags, fde.handler_name, fde.location),
-                || handler.call(Some(ev), fde, flags, fde.private),
-                |glue| glue.after_fd(ev, fde, flags, fde.handler_name, fde.location),
-            ),
-        }
+        wrapper::around(
+            ev,
+            |glue| glue.before_fd(ev, fde, flags, handler.name, handler.location),
+            || function.call(Some(ev), fde, flags, handler.private),
+            |glue| glue.after_fd(ev, fde, flags, handler.name, handler.location),
+        );
     })
 }
 
@@ -182,16 +171,22 @@ fn with_watch<R>(fde: Chunk<Fd>, look: impl FnOnce(&FdEvent) -> R) -> Option<R> 
     Some(seen)
 }
 
-pub extern "C" fn watched_flags(fde: Chunk<Fd>) -> u16 {
-    with_watch(fde, |watch| bits_of(watch.flags())).unwrap_or(0)
+called_by_c! {
+    pub fn watched_flags(fde: Chunk<Fd>) -> u16 {
+        with_watch(fde, |watch| bits_of(watch.flags())).unwrap_or(0)
+    }
 }
 
-pub extern "C" fn set_watched_flags(fde: Chunk<Fd>, flags: u16) {
-    with_watch(fde, |watch| watch.set_flags(of_bits(flags)));
+called_by_c! {
+    pub fn set_watched_flags(fde: Chunk<Fd>, flags: u16) {
+        with_watch(fde, |watch| watch.set_flags(of_bits(flags)));
+    }
 }
 
-extern "C" fn close_it(_ev: Option<Chunk<Context>>, _fde: Chunk<Fd>, fd: c_int, _private: Private) {
-    close(fd);
+called_by_c! {
+    fn close_it(_ev: Option<Chunk<Context>>, _fde: Chunk<Fd>, fd: c_int, _private: Private) {
+        close(fd);
+    }
 }
 
 /// Makes an eventfd, or a pipe, readable.
@@ -221,7 +216,7 @@ export! {
         ev: Chunk<Context>, parent: Parent, fd: c_int, flags: u16, handler: Option<FdHandler>, private: Private,
         handler_name: Text, location: Text,
     ) -> Option<Chunk<Fd>> {
-        add(ev, parent, fd, flags, handler, private, handler_name, location)
+        add(ev, parent, fd, flags, Given { function: handler, private, name: handler_name, location })
     }
 
     fn tevent_common_fd_destructor(fde: Chunk<Fd>) -> c_int {
@@ -229,9 +224,9 @@ export! {
             let ev = fde.ev.get();
             detach(fde);
             if let Some(close_fn) = fde.close_fn.take() {
-                close_fn.call(ev, fde, fde.fd.get(), fde.private);
+                close_fn.call(ev, fde, fde.number.get(), fde.handler.private);
             }
-            fde.fd.set(-1);
+            fde.number.set(-1);
         }
         busy::end(fde, "tevent_fd double free")
     }

@@ -4,10 +4,10 @@ use std::cell::{Cell, OnceCell};
 use std::ffi::{CStr, c_int};
 
 use crate::busy::{self, Busy, Handled};
-use crate::call::c_fn;
+use crate::call::{Given, c_fn};
 use crate::chunk::{Chunk, Out, Parent, Private, Text};
 use crate::context::Context;
-use crate::export::{abort, export};
+use crate::export::{abort, called_by_c, export};
 use crate::list::{Linked, Links};
 use crate::talloc;
 use crate::threaded::Ticket;
@@ -30,10 +30,8 @@ pub struct Immediate {
     links: Links<Immediate>,
     /// On its way from another thread.
     pub ticket: Cell<Option<Ticket>>,
-    pub handler: Cell<Option<ImmediateHandler>>,
-    pub private: Cell<Private>,
-    pub handler_name: Cell<Text>,
-    pub location: Cell<Text>,
+    /// What it was scheduled with.
+    pub handler: Cell<Given<ImmediateHandler>>,
     tag: Cell<u64>,
     busy: Busy,
 }
@@ -61,10 +59,7 @@ pub fn create(parent: Parent, location: Text) -> Option<Chunk<Immediate>> {
             main: Cell::new(None),
             links: Links::new(),
             ticket: Cell::new(None),
-            handler: Cell::new(None),
-            private: Cell::new(Private::NONE),
-            handler_name: Cell::new(Text::NONE),
-            location: Cell::new(location),
+            handler: Cell::new(Given { function: None, private: Private::NONE, name: Text::NONE, location }),
             tag: Cell::new(0),
             busy: Busy::default(),
         },
@@ -74,11 +69,13 @@ pub fn create(parent: Parent, location: Text) -> Option<Chunk<Immediate>> {
     Some(im)
 }
 
-extern "C" fn destroy(im: Chunk<Immediate>) -> c_int {
-    if !im.busy.is_destroyed() {
-        cancel(im);
+called_by_c! {
+    fn destroy(im: Chunk<Immediate>) -> c_int {
+        if !im.busy.is_destroyed() {
+            cancel(im);
+        }
+        busy::end(im, "tevent_immediate double free")
     }
-    busy::end(im, "tevent_immediate double free")
 }
 
 /// It is not scheduled any more.
@@ -93,7 +90,6 @@ pub fn cancel(im: Chunk<Immediate>) {
 pub fn detach(im: Chunk<Immediate>) {
     reset(im);
     im.ev.set(None);
-    im.handler.set(None);
     leave(im);
 }
 
@@ -117,24 +113,14 @@ fn attach(im: Chunk<Immediate>, main: Chunk<Context>) {
     main.immediates.push_back(im);
 }
 
-pub fn schedule(
-    im: Chunk<Immediate>,
-    ev: Chunk<Context>,
-    handler: Option<ImmediateHandler>,
-    private: Private,
-    handler_name: Text,
-    location: Text,
-) {
+pub fn schedule(im: Chunk<Immediate>, ev: Chunk<Context>, handler: Given<ImmediateHandler>) {
     // One that has just run, or has never been, has nothing to leave.
     if im.main.get().is_some() || im.ev.get().is_some() {
         cancel(im);
     }
-    let (Some(handler), Some(main)) = (handler, ev.main()) else { return };
+    let (Some(_function), Some(main)) = (handler.function, ev.main()) else { return };
     im.ev.set(Some(ev));
-    im.handler.set(Some(handler));
-    im.private.set(private);
-    im.handler_name.set(handler_name);
-    im.location.set(location);
+    im.handler.set(handler);
     attach(im, main);
     if let Some(core) = im.core.get() {
         core.schedule(main.core());
@@ -157,22 +143,18 @@ pub fn fire_afar(im: Chunk<Immediate>) {
 
 /// Calls the handler. Says whether the immediate is gone after it.
 fn run(im: Chunk<Immediate>) -> bool {
-    let (ev, handler) = (im.ev.take(), im.handler.take());
-    let (Some(ev), Some(handler)) = (ev, handler) else { return false };
-    let (private, name, location) = (im.private.get(), im.handler_name.get(), im.location.get());
+    let handler = im.handler.get();
+    let (Some(ev), Some(function)) = (im.ev.take(), handler.function) else { return false };
     busy::enter(im);
     if let Some(main) = im.main.get() {
         trace::tell_immediate(main, im, Point::BeforeHandler);
     }
-    match ev.wrapping.glue() {
-        None => handler.call(Some(ev), im, private),
-        Some(_) => wrapper::around(
-            ev,
-            |glue| glue.before_immediate(ev, im, name, location),
-            || handler.call(Some(ev), im, private),
-            |glue| glue.after_immediate(ev, im, name, location),
-        ),
-    }
+    wrapper::around(
+        ev,
+        |glue| glue.before_immediate(ev, im, handler.name, handler.location),
+        || function.call(Some(ev), im, handler.private),
+        |glue| glue.after_immediate(ev, im, handler.name, handler.location),
+    );
     if !im.busy.is_destroyed() && im.ev.get().is_none() {
         leave(im);
     }
@@ -199,7 +181,7 @@ export! {
         im: Chunk<Immediate>, ev: Chunk<Context>, handler: Option<ImmediateHandler>, private: Private,
         handler_name: Text, location: Text,
     ) {
-        schedule(im, ev, handler, private, handler_name, location);
+        schedule(im, ev, Given { function: handler, private, name: handler_name, location });
     }
 
     fn tevent_reset_immediate(im: Chunk<Immediate>) {

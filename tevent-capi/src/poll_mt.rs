@@ -12,18 +12,20 @@ use tevent_core::LoopError;
 use crate::chunk::{Chunk, Text};
 use crate::context::Context;
 use crate::errno;
-use crate::export::guard;
+use crate::export::called_by_c;
 use crate::trace::{self, LoopPoint};
 
-/// One turn.
-pub extern "C" fn loop_once(ev: Chunk<Context>, _location: Text) -> c_int {
-    guard("poll_mt", || match turn(ev) {
-        Ok(()) => 0,
-        Err(error) => {
-            errno::set(&error.into());
-            -1
+called_by_c! {
+    /// One turn.
+    pub fn loop_once(ev: Chunk<Context>, _location: Text) -> c_int {
+        match turn(ev) {
+            Ok(()) => 0,
+            Err(error) => {
+                errno::set(&error.into());
+                -1
+            }
         }
-    })
+    }
 }
 
 fn turn(ev: Chunk<Context>) -> Result<(), LoopError> {

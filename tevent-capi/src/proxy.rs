@@ -8,7 +8,7 @@ use tevent_core::ThreadProxy;
 
 use crate::chunk::{Chunk, Out, Parent, Private};
 use crate::context::Context;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::immediate::{Immediate, ImmediateHandler};
 use crate::talloc;
 use crate::threaded::Carried;
@@ -25,10 +25,12 @@ pub struct Proxy {
     alive: Arc<AtomicBool>,
 }
 
-extern "C" fn destroy(tp: Chunk<Proxy>) -> c_int {
-    tp.open.store(false, Ordering::Release);
-    talloc::end(tp);
-    0
+called_by_c! {
+    fn destroy(tp: Chunk<Proxy>) -> c_int {
+        tp.open.store(false, Ordering::Release);
+        talloc::end(tp);
+        0
+    }
 }
 
 /// What is handed over: the parent of an immediate and its data, which go with it.

@@ -6,11 +6,11 @@ use std::ffi::{CStr, c_int, c_void};
 use tevent_core::{SignalEvent, SignalFlags};
 
 use crate::busy::{self, Busy, Handled};
-use crate::call::c_fn;
+use crate::call::{Given, c_fn};
 use crate::chunk::{Chunk, Out, Parent, Private, Text};
 use crate::context::Context;
 use crate::errno;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links};
 use crate::siginfo;
 use crate::talloc;
@@ -36,13 +36,9 @@ pub struct Signal {
     main: Cell<Option<Chunk<Context>>>,
     links: Links<Signal>,
     core: Cell<Option<SignalEvent>>,
-    signum: c_int,
     sa_flags: c_int,
     tag: Cell<u64>,
-    handler: Option<SignalHandler>,
-    private: Private,
-    handler_name: Text,
-    location: Text,
+    handler: Given<SignalHandler>,
     busy: Busy,
 }
 
@@ -63,10 +59,7 @@ fn add(
     parent: Parent,
     signum: c_int,
     sa_flags: c_int,
-    handler: Option<SignalHandler>,
-    private: Private,
-    handler_name: Text,
-    location: Text,
+    handler: Given<SignalHandler>,
 ) -> Option<Chunk<Signal>> {
     let main = ev.main()?;
     let parent = if parent.is_null() { ev.parent() } else { parent };
@@ -78,13 +71,9 @@ fn add(
             main: Cell::new(Some(main)),
             links: Links::new(),
             core: Cell::new(None),
-            signum,
             sa_flags,
             tag: Cell::new(0),
             handler,
-            private,
-            handler_name,
-            location,
             busy: Busy::default(),
         },
     )?;
@@ -125,29 +114,29 @@ pub fn detach(se: Chunk<Signal>) {
     }
 }
 
-extern "C" fn destroy(se: Chunk<Signal>) -> c_int {
-    if !se.busy.is_destroyed() {
-        detach(se);
+called_by_c! {
+    fn destroy(se: Chunk<Signal>) -> c_int {
+        if !se.busy.is_destroyed() {
+            detach(se);
+        }
+        busy::end(se, "tevent_signal double free")
     }
-    busy::end(se, "tevent_signal double free")
 }
 
 /// Calls the handler. Says whether the event is gone after it.
 fn run(se: Chunk<Signal>, signum: c_int, count: c_int, siginfo: *mut c_void) -> bool {
-    let (Some(ev), Some(handler)) = (se.ev.get(), se.handler) else { return false };
+    let handler = se.handler;
+    let (Some(ev), Some(function)) = (se.ev.get(), handler.function) else { return false };
     busy::enter(se);
     if let Some(main) = se.main.get() {
         trace::tell_signal(main, se, Point::BeforeHandler);
     }
-    match ev.wrapping.glue() {
-        None => handler.call(Some(ev), se, signum, count, siginfo, se.private),
-        Some(_) => wrapper::around(
-            ev,
-            |glue| glue.before_signal(ev, se, signum, count, siginfo, se.handler_name, se.location),
-            || handler.call(Some(ev), se, signum, count, siginfo, se.private),
-            |glue| glue.after_signal(ev, se, signum, count, siginfo, se.handler_name, se.location),
-        ),
-    }
+    wrapper::around(
+        ev,
+        |glue| glue.before_signal(ev, se, signum, count, siginfo, handler.name, handler.location),
+        || function.call(Some(ev), se, signum, count, siginfo, handler.private),
+        |glue| glue.after_signal(ev, se, signum, count, siginfo, handler.name, handler.location),
+    );
     let one_shot = se.sa_flags & libc::SA_RESETHAND != 0;
     if busy::leave(se) {
         return true;
@@ -171,7 +160,7 @@ export! {
         ev: Chunk<Context>, parent: Parent, signum: c_int, sa_flags: c_int, handler: Option<SignalHandler>,
         private: Private, handler_name: Text, location: Text,
     ) -> Option<Chunk<Signal>> {
-        add(ev, parent, signum, sa_flags, handler, private, handler_name, location)
+        add(ev, parent, signum, sa_flags, Given { function: handler, private, name: handler_name, location })
     }
 
     fn tevent_cleanup_pending_signal_handlers(se: Chunk<Signal>) {

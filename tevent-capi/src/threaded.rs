@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tevent_core::ThreadedContext;
 
+use crate::call::Given;
 use crate::chunk::{Chunk, Parent, Private, Text};
 use crate::context::Context;
-use crate::export::{abort, export};
+use crate::export::{abort, called_by_c, export};
 use crate::immediate::{self, Immediate, ImmediateHandler};
 use crate::talloc;
 use crate::wake;
@@ -63,9 +64,11 @@ pub struct Threaded {
 
 const NAME: &CStr = c"struct tevent_threaded_context";
 
-extern "C" fn destroy(tctx: Chunk<Threaded>) -> c_int {
-    talloc::end(tctx);
-    0
+called_by_c! {
+    fn destroy(tctx: Chunk<Threaded>) -> c_int {
+        talloc::end(tctx);
+        0
+    }
 }
 
 /// Of an immediate on its way: whether it was cancelled meanwhile.
@@ -104,10 +107,7 @@ export! {
         }
         let ticket = Ticket(Arc::default());
         im.ev.set(Some(tctx.ev));
-        im.handler.set(handler);
-        im.private.set(private);
-        im.handler_name.set(handler_name);
-        im.location.set(location);
+        im.handler.set(Given { function: handler, private, name: handler_name, location });
         im.ticket.set(Some(ticket.clone()));
         let (im, alive) = (Carried(im), Arc::clone(&tctx.alive));
         // Where the loop is gone nothing happens, as in C.

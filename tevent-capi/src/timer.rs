@@ -6,11 +6,11 @@ use std::ffi::{CStr, c_int};
 use libc::timeval;
 
 use crate::busy::{self, Busy, Handled};
-use crate::call::c_fn;
+use crate::call::{Given, c_fn};
 use crate::chunk::{Chunk, Out, Parent, Private, Text};
 use crate::clock;
 use crate::context::Context;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links};
 use crate::talloc;
 use crate::time::{self, is_zero};
@@ -33,10 +33,7 @@ pub struct Timer {
     core: Cell<Option<tevent_core::Timer>>,
     due: Cell<timeval>,
     tag: Cell<u64>,
-    handler: Option<TimerHandler>,
-    private: Private,
-    handler_name: Text,
-    location: Text,
+    handler: Given<TimerHandler>,
     busy: Busy,
 }
 
@@ -56,10 +53,7 @@ fn add(
     ev: Chunk<Context>,
     parent: Parent,
     due: timeval,
-    handler: Option<TimerHandler>,
-    private: Private,
-    handler_name: Text,
-    location: Text,
+    handler: Given<TimerHandler>,
 ) -> Option<Chunk<Timer>> {
     let main = ev.main()?;
     let parent = if parent.is_null() { ev.parent() } else { parent };
@@ -74,9 +68,6 @@ fn add(
             due: Cell::new(due),
             tag: Cell::new(0),
             handler,
-            private,
-            handler_name,
-            location,
             busy: Busy::default(),
         },
     )?;
@@ -97,11 +88,13 @@ pub fn detach(te: Chunk<Timer>) {
     }
 }
 
-extern "C" fn destroy(te: Chunk<Timer>) -> c_int {
-    if !te.busy.is_destroyed() {
-        detach(te);
+called_by_c! {
+    fn destroy(te: Chunk<Timer>) -> c_int {
+        if !te.busy.is_destroyed() {
+            detach(te);
+        }
+        busy::end(te, "tevent_timer double free")
     }
-    busy::end(te, "tevent_timer double free")
 }
 
 /// Its turn has come.
@@ -118,19 +111,15 @@ fn run(te: Chunk<Timer>, now: timeval) -> bool {
     if let Some(main) = te.main.get() {
         trace::tell_timer(main, te, Point::BeforeHandler);
     }
-    if let Some(handler) = te.handler {
-        match ev.wrapping.glue() {
-            None => handler.call(Some(ev), te, now, te.private),
-            Some(_) => {
-                let due = te.due.get();
-                wrapper::around(
-                    ev,
-                    |glue| glue.before_timer(ev, te, due, now, te.handler_name, te.location),
-                    || handler.call(Some(ev), te, now, te.private),
-                    |glue| glue.after_timer(ev, te, due, now, te.handler_name, te.location),
-                );
-            }
-        }
+    let handler = te.handler;
+    if let Some(function) = handler.function {
+        let due = te.due.get();
+        wrapper::around(
+            ev,
+            |glue| glue.before_timer(ev, te, due, now, handler.name, handler.location),
+            || function.call(Some(ev), te, now, handler.private),
+            |glue| glue.after_timer(ev, te, due, now, handler.name, handler.location),
+        );
     }
     if !busy::leave(te) {
         // Spent, unless the handler has armed it again.
@@ -160,14 +149,14 @@ export! {
         ev: Chunk<Context>, parent: Parent, due: timeval, handler: Option<TimerHandler>, private: Private,
         handler_name: Text, location: Text,
     ) -> Option<Chunk<Timer>> {
-        add(ev, parent, due, handler, private, handler_name, location)
+        add(ev, parent, due, Given { function: handler, private, name: handler_name, location })
     }
 
     fn tevent_common_add_timer_v2(
         ev: Chunk<Context>, parent: Parent, due: timeval, handler: Option<TimerHandler>, private: Private,
         handler_name: Text, location: Text,
     ) -> Option<Chunk<Timer>> {
-        add(ev, parent, due, handler, private, handler_name, location)
+        add(ev, parent, due, Given { function: handler, private, name: handler_name, location })
     }
 
     fn tevent_update_timer(te: Chunk<Timer>, due: timeval) {

@@ -11,7 +11,7 @@ use crate::backend;
 use crate::chunk::{Chunk, Private, Text};
 use crate::context::Context;
 use crate::errno;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::fd::{self, _tevent_add_fd, Fd, FdHandler};
 
 /// Of one context.
@@ -60,11 +60,13 @@ pub fn be_heard(ev: Chunk<Context>) -> bool {
     watch.is_some()
 }
 
-extern "C" fn on_guest(ev: Option<Chunk<Context>>, _fde: Chunk<Fd>, _flags: u16, _private: Private) {
-    if let Some(ev) = ev {
-        // What came runs in this turn of the backend's.
-        let _ran = ev.core().dispatch();
-        ev.core().next_timeout();
+called_by_c! {
+    fn on_guest(ev: Option<Chunk<Context>>, _fde: Chunk<Fd>, _flags: u16, _private: Private) {
+        if let Some(ev) = ev {
+            // What came runs in this turn of the backend's.
+            let _ran = ev.core().dispatch();
+            let _ = ev.core().next_timeout();
+        }
     }
 }
 

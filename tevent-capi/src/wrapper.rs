@@ -9,7 +9,7 @@ use crate::busy;
 use crate::call::c_fn;
 use crate::chunk::{Chunk, Out, Parent, Private, Text};
 use crate::context::{self, Context};
-use crate::export::{abort, export};
+use crate::export::{abort, called_by_c, export};
 use crate::fd::{self, Fd};
 use crate::immediate::{self, Immediate};
 use crate::list::{Linked, Links, List};
@@ -152,21 +152,23 @@ fn pop(ev: Chunk<Context>) {
     }
 }
 
-/// Calls a handler of an event that was added through a wrapper, which is not freed before all of it is done.
+/// Calls a handler of an event. If that was added through a wrapper, what is to be called around it is, and the wrapper is not
+/// freed before all of it is done.
+#[inline]
 pub fn around(
-    wrapper: Chunk<Context>,
+    ev: Chunk<Context>,
     before: impl FnOnce(&Glue),
     handler: impl FnOnce(),
     after: impl FnOnce(&Glue),
 ) {
-    let Some(glue) = wrapper.wrapping.glue() else { return handler() };
-    push(wrapper);
-    busy::enter(wrapper);
+    let Some(glue) = ev.wrapping.glue() else { return handler() };
+    push(ev);
+    busy::enter(ev);
     before(glue);
     handler();
     after(glue);
-    pop(wrapper);
-    busy::leave(wrapper);
+    pop(ev);
+    busy::leave(ev);
 }
 
 impl Chunk<Context> {
@@ -195,11 +197,13 @@ impl Chunk<Context> {
     }
 }
 
-extern "C" fn destroy(wrapper: Chunk<Context>) -> c_int {
-    if let Some(main) = wrapper.main() {
-        wrapper.leave(main);
+called_by_c! {
+    fn destroy(wrapper: Chunk<Context>) -> c_int {
+        if let Some(main) = wrapper.main() {
+            wrapper.leave(main);
+        }
+        busy::end(wrapper, "tevent_context (wrapper) double free")
     }
-    busy::end(wrapper, "tevent_context (wrapper) double free")
 }
 
 export! {

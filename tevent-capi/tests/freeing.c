@@ -178,7 +178,7 @@ static void one(enum where where, enum kind kind, bool steal, bool self)
 	/* What is left runs. */
 	if (victim[PARENT] != NULL) {
 		if (victim[FD] != NULL) {
-			if (where == IN_FD && !self) {
+			if (where == IN_FD && (steal || !self)) {
 				tevent_fd_set_flags(actor[FD], 0);
 			}
 			check(write(fds[1], "x", 1) == 1);

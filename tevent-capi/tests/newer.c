@@ -79,10 +79,13 @@ int main(void)
 	struct tevent_req *req, *sub;
 	struct tevent_queue_entry *entry;
 	struct state *state, *below;
+	int ended;
 
 	say("== wait timeout");
 	say("old %d", tevent_context_set_wait_timeout(ev, 0));
-	say("once %d again %d", tevent_loop_once(ev), errno == EAGAIN);
+	errno = 0;
+	ended = tevent_loop_once(ev);
+	say("once %d again %d", ended, errno == EAGAIN);
 	say("old %d", tevent_context_set_wait_timeout(ev, INT32_MAX));
 	say("old %d", tevent_context_set_wait_timeout(ev, 30));
 

@@ -8,7 +8,7 @@ use crate::call::c_fn;
 use crate::call_depth::{self, Flow};
 use crate::chunk::{Chunk, Private, Text};
 use crate::context::Context;
-use crate::export::{abort, export};
+use crate::export::{abort, called_by_c, export};
 use crate::list::{Linked, Links};
 use crate::req::Req;
 use crate::talloc;
@@ -80,16 +80,18 @@ fn add(
     Some(entry)
 }
 
-extern "C" fn destroy(entry: Chunk<Entry>) -> c_int {
-    let queue = entry.queue;
-    if call_depth::in_use() {
-        call_depth::tell(Some(entry.req), Flow::QueueLeave, entry.req.depth.get(), entry.trigger_name);
+called_by_c! {
+    fn destroy(entry: Chunk<Entry>) -> c_int {
+        let queue = entry.queue;
+        if call_depth::in_use() {
+            call_depth::tell(Some(entry.req), Flow::QueueLeave, entry.req.depth.get(), entry.trigger_name);
+        }
+        trace::tell_entry(entry.ev, entry, Point::Detach);
+        queue.entries.remove(entry);
+        queue.length.set(queue.length.get() - 1);
+        schedule_if_waiting(queue);
+        0
     }
-    trace::tell_entry(entry.ev, entry, Point::Detach);
-    queue.entries.remove(entry);
-    queue.length.set(queue.length.get() - 1);
-    schedule_if_waiting(queue);
-    0
 }
 
 /// Appends an entry, and has the head's turn come if nobody's has.

@@ -11,7 +11,7 @@ use std::ffi::{CStr, c_int};
 use crate::call_depth::{self, Flow};
 use crate::chunk::{Chunk, Parent, Private, Text};
 use crate::context::Context;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::immediate::{self, _tevent_schedule_immediate, Immediate, ImmediateHandler};
 use crate::list::List;
 use crate::talloc;
@@ -55,29 +55,33 @@ fn schedule_if_waiting(queue: Chunk<Queue>) {
     }
 }
 
-extern "C" fn on_turn(_ev: Option<Chunk<Context>>, _im: Chunk<Immediate>, queue: Private) {
-    let queue = Queue::of(queue);
-    let Some(head) = queue.entries.first().filter(|head| queue.running.get() && !head.triggered.get()) else {
-        return;
-    };
-    head.triggered.set(true);
-    let req = head.req;
-    if call_depth::in_use() {
-        call_depth::tell(Some(req), Flow::QueueTrigger, req.depth.get(), head.trigger_name);
-    }
-    trace::tell_entry(head.ev, head, Point::BeforeHandler);
-    // Whoever was told may have freed it.
-    if queue.entries.first() == Some(head) {
-        entry::trigger(head);
+called_by_c! {
+    fn on_turn(_ev: Option<Chunk<Context>>, _im: Chunk<Immediate>, queue: Private) {
+        let queue = Queue::of(queue);
+        let Some(head) = queue.entries.first().filter(|head| queue.running.get() && !head.triggered.get()) else {
+            return;
+        };
+        head.triggered.set(true);
+        let req = head.req;
+        if call_depth::in_use() {
+            call_depth::tell(Some(req), Flow::QueueTrigger, req.depth.get(), head.trigger_name);
+        }
+        trace::tell_entry(head.ev, head, Point::BeforeHandler);
+        // Whoever was told may have freed it.
+        if queue.entries.first() == Some(head) {
+            entry::trigger(head);
+        }
     }
 }
 
-extern "C" fn destroy(queue: Chunk<Queue>) -> c_int {
-    queue.running.set(false);
-    while let Some(head) = queue.entries.first() {
-        talloc::free(head);
+called_by_c! {
+    fn destroy(queue: Chunk<Queue>) -> c_int {
+        queue.running.set(false);
+        while let Some(head) = queue.entries.first() {
+            talloc::free(head);
+        }
+        0
     }
-    0
 }
 
 export! {

@@ -4,11 +4,13 @@ use super::Queue;
 use super::entry::{Trigger, tevent_queue_add};
 use crate::chunk::{Chunk, Out, Parent, Private, Text};
 use crate::context::Context;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::req::{self, Req, State};
 
-extern "C" fn on_turn(req: Chunk<Req>, _private: Private) {
-    req::finish(req, State::Done, Text::of(c"tevent_queue_wait_trigger"));
+called_by_c! {
+    fn on_turn(req: Chunk<Req>, _private: Private) {
+        req::finish(req, State::Done, Text::of(c"tevent_queue_wait_trigger"));
+    }
 }
 
 export! {

@@ -6,12 +6,14 @@ use std::ptr;
 use super::finish::{cleanup, drop_timer};
 use super::{Req, State, profile};
 use crate::chunk::Chunk;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::talloc;
 
-pub extern "C" fn destroy(req: Chunk<Req>) -> c_int {
-    tevent_req_received(req);
-    0
+called_by_c! {
+    pub fn destroy(req: Chunk<Req>) -> c_int {
+        tevent_req_received(req);
+        0
+    }
 }
 
 export! {

@@ -6,7 +6,7 @@ use super::{Req, State, profile};
 use crate::call_depth::{self, Flow};
 use crate::chunk::{Chunk, Private, Text};
 use crate::context::Context;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::immediate::{self, _tevent_schedule_immediate, Immediate, ImmediateHandler};
 use crate::talloc;
 use crate::timer::{_tevent_add_timer, Timer, TimerHandler};
@@ -70,13 +70,17 @@ pub fn post(req: Chunk<Req>, ev: Chunk<Context>) {
     );
 }
 
-extern "C" fn call_back(_ev: Option<Chunk<Context>>, _im: Chunk<Immediate>, req: Private) {
-    let req = Req::of(req);
-    notify(req, req.finished_at.get());
+called_by_c! {
+    fn call_back(_ev: Option<Chunk<Context>>, _im: Chunk<Immediate>, req: Private) {
+        let req = Req::of(req);
+        notify(req, req.finished_at.get());
+    }
 }
 
-extern "C" fn time_out(_ev: Option<Chunk<Context>>, _te: Chunk<Timer>, _now: timeval, req: Private) {
-    finish(Req::of(req), State::TimedOut, Text::of(c"tevent_req_timedout"));
+called_by_c! {
+    fn time_out(_ev: Option<Chunk<Context>>, _te: Chunk<Timer>, _now: timeval, req: Private) {
+        finish(Req::of(req), State::TimedOut, Text::of(c"tevent_req_timedout"));
+    }
 }
 
 impl Chunk<Req> {

@@ -9,7 +9,7 @@ use libc::{EINVAL, pid_t, timeval};
 use super::{Req, State, finish};
 use crate::chunk::{Chunk, Out, Parent, Text};
 use crate::clock;
-use crate::export::export;
+use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links, List};
 use crate::talloc;
 use crate::time::ZERO;
@@ -65,18 +65,20 @@ fn create(parent: Parent) -> Option<Chunk<Profile>> {
     Some(profile)
 }
 
-extern "C" fn destroy(profile: Chunk<Profile>) -> c_int {
-    if let Some(req) = profile.req.take() {
-        req.profile.set(None);
+called_by_c! {
+    fn destroy(profile: Chunk<Profile>) -> c_int {
+        if let Some(req) = profile.req.take() {
+            req.profile.set(None);
+        }
+        if let Some(above) = profile.above.take() {
+            above.below.remove(profile);
+        }
+        while let Some(sub) = profile.below.first() {
+            profile.below.remove(sub);
+            sub.above.set(None);
+        }
+        0
     }
-    if let Some(above) = profile.above.take() {
-        above.below.remove(profile);
-    }
-    while let Some(sub) = profile.below.first() {
-        profile.below.remove(sub);
-        sub.above.set(None);
-    }
-    0
 }
 
 /// A request gets a profile that has begun.
