@@ -135,7 +135,7 @@ fn detach_all(ev: Chunk<Context>) {
     while let Some(se) = ev.signals.first() {
         signal::detach(se);
     }
-    ev.nesting.drop_hook();
+    ev.nesting.begin_anew();
 }
 
 export! {

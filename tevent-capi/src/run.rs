@@ -27,8 +27,11 @@ pub struct Nesting {
 }
 
 impl Nesting {
-    pub fn drop_hook(&self) {
+    /// The context goes, or begins anew: inside one of its handlers what runs the loop then is the outermost again, as in a
+    /// forked child that never returns to its parent's.
+    pub fn begin_anew(&self) {
         self.hook.set(None);
+        self.level.set(0);
     }
 }
 
@@ -48,7 +51,7 @@ fn nested(ev: Chunk<Context>, location: Text, what: &str, turns: impl FnOnce() -
             ended = told;
         }
     }
-    nesting.level.set(nesting.level.get() - 1);
+    nesting.level.set(nesting.level.get().saturating_sub(1));
     busy::leave(ev);
     ended
 }

@@ -142,6 +142,36 @@ static void anew(void)
 	close(fds[1]);
 }
 
+static void on_timer_anew(struct tevent_context *ev, struct tevent_timer *te, struct timeval now, void *priv)
+{
+	say("in a handler: re_initialise %d", tevent_re_initialise(ev));
+	tevent_add_timer(ev, ev, ZERO, on_timer, "of the new one");
+	tevent_add_timer(ev, ev, ZERO, *(bool *)priv ? on_timer_run : on_timer, "of the new one");
+	tevent_add_timer(ev, ev, ZERO, on_timer, "of the new one");
+	/* Not nested, and nesting is still allowed if it was. */
+	run(ev);
+	exit(0);
+}
+
+static void anew_in_handler(bool allowed)
+{
+	pid_t child;
+	int status;
+
+	say("== beginning anew in a handler, in a child, nesting allowed %d", allowed);
+	child = fork();
+	if (child == 0) {
+		struct tevent_context *ev = tevent_context_init(NULL);
+		if (allowed) {
+			tevent_loop_allow_nesting(ev);
+		}
+		tevent_add_timer(ev, ev, ZERO, on_timer_anew, &allowed);
+		run(ev);
+	}
+	waitpid(child, &status, 0);
+	say("child ended %d", status);
+}
+
 static void forks(void)
 {
 	struct tevent_context *ev = tevent_context_init(NULL);
@@ -224,6 +254,8 @@ int main(void)
 
 	free_first();
 	anew();
+	anew_in_handler(false);
+	anew_in_handler(true);
 	forks();
 	return 0;
 }
