@@ -1,6 +1,7 @@
 //! The call flow of requests, and how deep in their tree it is (TRACE-4).
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call::c_fn;
 use crate::chunk::{Chunk, Out, Private, Text};
@@ -33,14 +34,21 @@ enum Listener {
     Variable(Out<usize>),
 }
 
+static EVER_USED: AtomicBool = AtomicBool::new(false);
+
 thread_local! {
     static LISTENER: Cell<Listener> = const { Cell::new(Listener::None) };
 }
 
-/// Whether anybody listens on this thread.
+/// Whether anybody listens, or has listened, on any thread: that is cheaper to know than the thread's own.
 #[inline]
 pub fn in_use() -> bool {
-    !matches!(LISTENER.get(), Listener::None)
+    EVER_USED.load(Ordering::Relaxed)
+}
+
+fn listen(listener: Listener) {
+    EVER_USED.store(true, Ordering::Relaxed);
+    LISTENER.set(listener);
 }
 
 /// A new request stands below that one. With the variable only what is below a start counts.
@@ -75,11 +83,11 @@ pub fn reset() {
 
 export! {
     fn tevent_thread_call_depth_set_callback(callback: Option<Callback>, private: Private) {
-        LISTENER.set(callback.map_or(Listener::None, |callback| Listener::Callback(callback, private)));
+        listen(callback.map_or(Listener::None, |callback| Listener::Callback(callback, private)));
     }
 
     fn tevent_thread_call_depth_activate(variable: Out<usize>) {
-        LISTENER.set(Listener::Variable(variable));
+        listen(Listener::Variable(variable));
     }
 
     fn tevent_thread_call_depth_deactivate() {

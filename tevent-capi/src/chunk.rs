@@ -3,6 +3,7 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
@@ -11,17 +12,17 @@ use std::ptr::{self, NonNull};
 ///
 /// All that is in such an object is in cells, so that any number of these may stand for it.
 #[repr(transparent)]
-pub struct Chunk<T>(NonNull<T>);
+pub struct Chunk<T>(NonNull<c_void>, PhantomData<*const T>);
 
 impl<T> Chunk<T> {
     /// # Safety
     /// The memory holds a valid `T`, and is not used through this, or a copy of it, once it does so no longer.
     pub unsafe fn new(memory: NonNull<T>) -> Self {
-        Chunk(memory)
+        Chunk(memory.cast(), PhantomData)
     }
 
     pub fn as_ptr(self) -> *mut c_void {
-        self.0.as_ptr().cast()
+        self.0.as_ptr()
     }
 
     /// As a parent for others.
@@ -41,7 +42,7 @@ impl<T> Deref for Chunk<T> {
         // SAFETY: chunks are made by `talloc::create`, or come from C, whose part of the contract it is to pass only
         // objects that have not been freed. Here none is used after code of the user's has run, unless its memory is
         // known to stay: it is busy, or it was found anew.
-        unsafe { self.0.as_ref() }
+        unsafe { self.0.cast().as_ref() }
     }
 }
 
@@ -104,7 +105,7 @@ impl Private {
     /// It was made by [`Chunk::private`] of a `Chunk<T>` that is alive.
     pub unsafe fn chunk<T>(self) -> Chunk<T> {
         // SAFETY: as the caller says.
-        Chunk(unsafe { NonNull::new_unchecked(self.0.cast()) })
+        Chunk(unsafe { NonNull::new_unchecked(self.0) }, PhantomData)
     }
 }
 

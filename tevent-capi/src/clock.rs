@@ -23,37 +23,52 @@ pub fn wall() -> timeval {
     unsafe { now.assume_init() }
 }
 
-/// How far the clocks may have come apart, by a step or by slewing, before they are compared anew.
-const TOLERANCE: i128 = 200_000;
+/// How far the clocks may have come apart, in nanoseconds, by a step or by slewing, before they are compared anew.
+const TOLERANCE: i64 = 200_000;
+
+/// A moment, on both clocks.
+#[derive(Clone, Copy)]
+struct Moment {
+    instant: Instant,
+    /// The wall clock then.
+    wall: i64,
+    /// How far it is ahead of the monotonic one.
+    ahead: i64,
+}
 
 thread_local! {
-    /// A moment of the one clock, and what the other, in nanoseconds, showed then. It is kept, so that two timers with one
-    /// time stay equal, and two with different ones in their order.
-    static TOGETHER: Cell<Option<(Instant, i128)>> = const { Cell::new(None) };
+    /// It is kept, so that two timers with one time stay equal, and two with different ones in their order.
+    static KNOWN: Cell<Option<Moment>> = const { Cell::new(None) };
 }
 
-fn nanoseconds(tv: timeval) -> i128 {
-    (i128::from(tv.tv_sec) * 1_000_000 + i128::from(tv.tv_usec)) * 1_000
+fn read(clock: libc::clockid_t) -> i64 {
+    let mut now = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: fills in the place that it is given; it cannot fail with a valid one.
+    unsafe { libc::clock_gettime(clock, now.as_mut_ptr()) };
+    // SAFETY: it has just been filled in.
+    let now = unsafe { now.assume_init() };
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
 }
 
-fn together() -> (Instant, i128) {
-    let read = || (Instant::now(), nanoseconds(wall()));
-    let mut now = read();
-    let Some((then, wall_then)) = TOGETHER.get() else {
-        TOGETHER.set(Some(now));
-        return now;
-    };
-    // More than once, as something may come in between the two readings.
-    for _ in 0..3 {
-        let passed = now.0.saturating_duration_since(then).as_nanos();
-        let apart = wall_then + i128::try_from(passed).unwrap_or(i128::MAX) - now.1;
-        if apart.abs() <= TOLERANCE {
-            return (then, wall_then);
-        }
-        now = read();
+fn moment() -> Moment {
+    // The cheap clocks: both show the time of the last tick.
+    let ahead = || read(libc::CLOCK_REALTIME_COARSE) - read(libc::CLOCK_MONOTONIC_COARSE);
+    if let Some(known) = KNOWN.get()
+        // Once more, as a tick may come between the two.
+        && (0..2).any(|_| (ahead() - known.ahead).abs() <= TOLERANCE)
+    {
+        return known;
     }
-    TOGETHER.set(Some(now));
-    now
+    compare()
+}
+
+#[cold]
+fn compare() -> Moment {
+    let (instant, wall, monotonic) =
+        (Instant::now(), read(libc::CLOCK_REALTIME), read(libc::CLOCK_MONOTONIC));
+    let moment = Moment { instant, wall, ahead: wall - monotonic };
+    KNOWN.set(Some(moment));
+    moment
 }
 
 /// That time of the wall clock, for the loop. A step of the wall clock moves only timers that are set after it.
@@ -61,12 +76,17 @@ pub fn when(tv: timeval) -> When {
     if is_zero(tv) {
         return When::Zero;
     }
-    let (then, wall_then) = together();
-    let ahead = nanoseconds(tv) - wall_then;
-    let distance = Duration::from_nanos(u64::try_from(ahead.unsigned_abs()).unwrap_or(u64::MAX));
-    let due = if ahead >= 0 { then.checked_add(distance) } else { then.checked_sub(distance) };
-    // What is beyond the clock's reach is as good as never, or long past.
-    due.map_or_else(|| if ahead >= 0 { When::In(distance) } else { When::Zero }, When::At)
+    let known = moment();
+    let time = tv.tv_sec.saturating_mul(1_000_000_000).saturating_add(tv.tv_usec.saturating_mul(1_000));
+    let ahead = time.saturating_sub(known.wall);
+    let distance = Duration::from_nanos(ahead.unsigned_abs());
+    if ahead >= 0 {
+        // What is beyond the clock's reach is as good as never.
+        known.instant.checked_add(distance).map_or(When::In(distance), When::At)
+    } else {
+        // What is before its beginning is long past.
+        known.instant.checked_sub(distance).map_or(When::Zero, When::At)
+    }
 }
 
 /// A point of the loop's clock, on the wall clock.

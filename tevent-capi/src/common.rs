@@ -21,7 +21,7 @@ use crate::time;
 called_by_c! {
     /// One turn of the core's loop.
     pub fn loop_once(ev: Chunk<Context>, _location: Text) -> c_int {
-        match ev.core().loop_once() {
+        match ev.core().run_turn() {
             Ok(()) => 0,
             Err(error) => {
                 errno::set(&error.into());

@@ -114,14 +114,22 @@ fn attach(im: Chunk<Immediate>, main: Chunk<Context>) {
 }
 
 pub fn schedule(im: Chunk<Immediate>, ev: Chunk<Context>, handler: Given<ImmediateHandler>) {
-    // One that has just run, or has never been, has nothing to leave.
-    if im.main.get().is_some() || im.ev.get().is_some() {
-        cancel(im);
+    let main = handler.function.and(ev.main());
+    let Some(main) = main else { return cancel(im) };
+    let on = im.main.get();
+    if on == Some(main) {
+        // It only moves to the tail.
+        trace::tell_immediate(main, im, Point::Detach);
+        trace::tell_immediate(main, im, Point::Attach);
+    } else {
+        // One that has just been made has nothing to leave.
+        if im.ev.get().is_some() || on.is_some() {
+            cancel(im);
+        }
+        attach(im, main);
     }
-    let (Some(_function), Some(main)) = (handler.function, ev.main()) else { return };
     im.ev.set(Some(ev));
     im.handler.set(handler);
-    attach(im, main);
     if let Some(core) = im.core.get() {
         core.schedule(main.core());
     }

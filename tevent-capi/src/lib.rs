@@ -16,6 +16,7 @@
 )]
 
 mod backend;
+pub mod bridge;
 mod busy;
 mod call;
 mod call_depth;

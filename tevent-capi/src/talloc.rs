@@ -103,14 +103,13 @@ pub fn steal(parent: Parent, memory: *mut c_void) {
     }
 }
 
-/// The parent, if it is an object of that name.
-pub fn parent_named<T>(of: Parent, name: &'static CStr) -> Option<Chunk<T>> {
-    let parent = parent(of);
-    if parent.is_null() {
+/// It, if it is an object of ours of that name.
+pub fn named<T>(chunk: Parent, name: &'static CStr) -> Option<Chunk<T>> {
+    if chunk.is_null() {
         return None;
     }
     // SAFETY: it is a chunk.
-    let named = unsafe { talloc_check_name(parent.as_ptr(), name.as_ptr()) };
+    let named = unsafe { talloc_check_name(chunk.as_ptr(), name.as_ptr()) };
     // SAFETY: our objects alone bear our names.
     NonNull::new(named.cast()).map(|memory| unsafe { Chunk::new(memory) })
 }

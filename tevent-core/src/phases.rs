@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::context::ContextRef;
-use crate::dispatch;
+use crate::dispatch::{self, Patience};
+use crate::error::LoopError;
+use crate::foreign::Beside;
 
 /// What became of the step that runs a timer.
 #[doc(hidden)]
@@ -19,6 +21,14 @@ pub enum TimerPhase {
 }
 
 impl ContextRef {
+    /// [`loop_once`](ContextRef::loop_once), but that it is no level of nesting: the C ABI counts its own.
+    #[doc(hidden)]
+    #[inline]
+    pub fn run_turn(&self) -> Result<(), LoopError> {
+        let _then = Beside(self);
+        dispatch::turn(self, Patience::AsSet)
+    }
+
     /// Step 1: the pending signals. Says whether any handler ran.
     #[doc(hidden)]
     pub fn run_signal_phase(&self) -> bool {

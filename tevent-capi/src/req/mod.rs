@@ -113,7 +113,7 @@ fn create(
     req.data.set(data);
     talloc::set_destructor(req, end::destroy);
     if profile::in_use() || call_depth::in_use() {
-        let above = talloc::parent_named::<Req>(parent, NAME);
+        let above = talloc::named::<Req>(talloc::parent(parent), NAME);
         profile::inherit(req, above);
         call_depth::inherit(req, above);
         call_depth::tell(Some(req), Flow::Create, req.depth.get(), function);
@@ -127,6 +127,48 @@ pub fn create_own(parent: Parent, type_name: &'static CStr, function: &'static C
     let (name, function) = (Text::of(type_name), Text::of(function));
     create(parent, Out::NOWHERE, size_of::<usize>(), name, function, function)
 }
+
+/// A request of the library's own whose state is an object.
+pub fn create_with_state<T>(
+    parent: Parent,
+    name: &'static CStr,
+    state: T,
+    destructor: talloc::Destructor<T>,
+) -> Option<Chunk<Req>> {
+    let req = create_own(parent, name, name)?;
+    talloc::free_raw(req.data.get());
+    req.data.set(std::ptr::null_mut());
+    let Some(state) = talloc::create(req.parent(), name, state) else {
+        talloc::free(req);
+        return None;
+    };
+    talloc::set_destructor(state, destructor);
+    req.data.set(state.as_ptr());
+    Some(req)
+}
+
+impl Chunk<Req> {
+    /// Its state, if it is an object of that name of ours.
+    pub fn state_named<T>(self, name: &'static CStr) -> Option<Chunk<T>> {
+        talloc::named(Parent::of(self.data.get()), name)
+    }
+
+    /// The code of a user's error.
+    pub fn set_error(self, code: u64) {
+        self.error.set(code);
+    }
+
+    /// `None` when it is done; else how it stands, and the code.
+    pub fn outcome(self) -> Option<(State, u64)> {
+        let state = self.state.get();
+        (state != State::Done).then(|| (state, self.error.get()))
+    }
+}
+
+pub use _tevent_req_callback_data as callback_data;
+pub use _tevent_req_cancel as cancel;
+pub use tevent_req_set_callback as set_callback;
+pub use tevent_req_set_cancel_fn as set_cancel_fn;
 
 export! {
     fn _tevent_req_create(
