@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# Makes libtevent.so.0 and its pkg-config file, in target/capi or in the directory that is given. Needs gcc and talloc's
-# development files: `sudo apt-get install gcc libtalloc-dev libtevent-dev` (of tevent the public header alone is used).
-set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-cd "$here/.."
+# Makes libtevent.so.0 and its pkg-config file, in target/capi or in the directory that is given, and prints its path. Of the C
+# library it needs the public header, and talloc.
+. "$(dirname "$0")/lib.sh"
+need_to_build >&2
 
 version=0.17.0
-target=${CARGO_TARGET_DIR:-target}
 out=${1:-$target/capi}
 mkdir -p "$out"
+out=$(cd "$out" && pwd)
 
 # One library for all of a program's C code is worth a slow build: the whole of it is optimised as one.
 cargo build --quiet --locked --profile capi -p tevent-capi
@@ -23,7 +22,7 @@ ln -sf "libtevent.so.$version" "$out/libtevent.so.0"
 ln -sf libtevent.so.0 "$out/libtevent.so"
 
 cat > "$out/tevent.pc" <<PC
-libdir=$(cd "$out" && pwd)
+libdir=$out
 
 Name: tevent
 Description: tevent's C library, over the Rust loop

@@ -1,23 +1,13 @@
 #!/usr/bin/env bash
 # Builds the library and runs C programs on it: our own ones, which have to print the same as on the C library, and Samba's
-# own tests of tevent. Installs what is missing, if it may.
-set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-cd "$here/.."
-
-need() { command -v "$1" >/dev/null || [ -e "$1" ]; }
-if ! { need gcc && need /usr/include/talloc.h && need /usr/include/tevent.h && need smbtorture; }; then
-    sudo -n apt-get install -y gcc libtalloc-dev libtevent-dev samba-testsuite
-fi
-
-built=$("$here/build.sh")
-lib=$(cd "$(dirname "$built")" && pwd)
+# own tests of tevent.
+. "$(dirname "$0")/lib.sh"
+need_to_build
+need smbtorture samba-testsuite
+need valgrind valgrind
+build
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-failed=0
-say() { printf '%s\n' "$*"; }
-fail() { say "FAILED: $*"; failed=1; }
-ours() { LD_LIBRARY_PATH=$lib timeout 120 "$@"; }
 theirs() { timeout 120 "$@"; }
 
 # Which library a program really loads.
@@ -40,10 +30,16 @@ for source in "$here"/tests/*.c; do
             fail "$name has not loaded $lib/libtevent.so.0"
     fi
     if diff -u --label "the C library" --label ours "$work/$name.theirs" "$work/$name.ours"; then
-        say "ok: $name, $(wc -l <"$work/$name.ours") lines the same"
+        ok "$name, $(wc -l <"$work/$name.ours") lines the same"
     else
         fail "$name prints something else"
     fi
+    # Nothing is used after it was freed, and nothing lost.
+    ours valgrind --quiet --trace-children=no --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+        --error-exitcode=1 "$work/$name" >/dev/null 2>"$work/valgrind" || {
+        fail "$name under valgrind"
+        cat "$work/valgrind"
+    }
 done
 
 # Samba's own.
@@ -51,7 +47,7 @@ for suite in local.event:25 local.tevent_req:3; do
     name=${suite%:*} wanted=${suite#*:}
     ours smbtorture -s /dev/null ncalrpc: "$name" >"$work/torture" 2>&1 || fail "smbtorture $name ended with $?"
     got=$(grep -c '^success:' "$work/torture" || true)
-    if [ "$got" = "$wanted" ]; then say "ok: smbtorture $name, $got of $wanted"; else
+    if [ "$got" = "$wanted" ]; then ok "smbtorture $name, $got of $wanted"; else
         fail "smbtorture $name: $got of $wanted"
         tail -20 "$work/torture"
     fi

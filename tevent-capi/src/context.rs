@@ -167,7 +167,7 @@ export! {
 
     fn tevent_re_initialise(ev: Chunk<Context>) -> c_int {
         if ev.wrapping.of().is_some() {
-            abort(Some(ev), "tevent_re_initialise() on a wrapper context");
+            abort(Some(ev), "tevent_common_context_destructor() active on wrapper");
         }
         detach_all(ev);
         if ev.core().re_initialise().is_err() {

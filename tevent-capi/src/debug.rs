@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::ffi::{CString, c_char, c_int, c_void};
 
+use tevent_core::DebugLevel;
+
 use crate::chunk::{Chunk, Out, Private};
 use crate::context::Context;
 use crate::export::{abort, export};
@@ -12,6 +14,7 @@ use crate::export::{abort, export};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Fatal = 0,
+    Error = 1,
     Warning = 2,
 }
 
@@ -43,10 +46,29 @@ pub fn say(ev: Chunk<Context>, level: Level, message: &str) {
     unsafe { tevent_debug(ev.as_ptr(), level as c_int, c"%s".as_ptr(), text.as_ptr()) };
 }
 
+/// What the core has to say goes the same way.
+fn listen_to_core(ev: Chunk<Context>, listen: bool) {
+    let core = ev.core();
+    if listen {
+        core.set_debug(move |level, message| say(ev, of_core(level), &format!("{message}\n")));
+    } else {
+        core.clear_debug();
+    }
+}
+
+fn of_core(level: DebugLevel) -> Level {
+    match level {
+        DebugLevel::Fatal => Level::Fatal,
+        DebugLevel::Error => Level::Error,
+        DebugLevel::Warning | DebugLevel::Trace => Level::Warning,
+    }
+}
+
 fn set(ev: Chunk<Context>, sink: Option<Sink>, private: Private) -> c_int {
     if ev.wrapping.glue().is_some() {
-        abort(Some(ev), "tevent_set_debug() on a wrapper context");
+        abort(Some(ev), "tevent_set_debug() on wrapper");
     }
+    listen_to_core(ev, sink.is_some());
     ev.debug.sink.set(sink);
     ev.debug.private.set(Some(private));
     let level = if sink.is_some() { Level::Warning } else { Level::Fatal };

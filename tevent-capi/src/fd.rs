@@ -31,7 +31,7 @@ pub struct Fd {
     links: Links<Fd>,
     /// The core's owner. `None` where a backend of the user's watches.
     watch: Cell<Option<FdEvent>>,
-    /// What a backend of the user's watches for.
+    /// What it was last asked to watch for.
     flags: Cell<u16>,
     number: Cell<c_int>,
     tag: Cell<u64>,
@@ -173,17 +173,17 @@ fn with_watch<R>(fde: Chunk<Fd>, look: impl FnOnce(&FdEvent) -> R) -> Option<R> 
 
 called_by_c! {
     pub fn watched_flags(fde: Chunk<Fd>) -> u16 {
-        with_watch(fde, |watch| bits_of(watch.flags())).unwrap_or(0)
+        let watched = with_watch(fde, |watch| watch.flags()).unwrap_or(FdFlags::NONE);
+        // What was asked for, with bits that mean nothing; unless the core has disarmed it since.
+        if watched == of_bits(fde.flags.get()) { fde.flags.get() } else { bits_of(watched) }
     }
-}
 
-called_by_c! {
     pub fn set_watched_flags(fde: Chunk<Fd>, flags: u16) {
-        with_watch(fde, |watch| watch.set_flags(of_bits(flags)));
+        if with_watch(fde, |watch| watch.set_flags(of_bits(flags))).is_some() {
+            fde.flags.set(flags);
+        }
     }
-}
 
-called_by_c! {
     fn close_it(_ev: Option<Chunk<Context>>, _fde: Chunk<Fd>, fd: c_int, _private: Private) {
         close(fd);
     }

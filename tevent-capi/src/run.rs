@@ -36,11 +36,11 @@ impl Nesting {
 }
 
 /// Runs turns as one level of nesting.
-fn nested(ev: Chunk<Context>, location: Text, what: &str, turns: impl FnOnce() -> c_int) -> c_int {
+fn nested(ev: Chunk<Context>, location: Text, turns: impl FnOnce() -> c_int) -> c_int {
     let nesting = &ev.nesting;
     nesting.level.set(nesting.level.get() + 1);
     if nesting.level.get() > 1 && !nesting.allowed.get() {
-        abort(Some(ev), &format!("{what} nesting at {location}"));
+        abort(Some(ev), &format!("tevent_loop_once() nesting at {location}"));
     }
     busy::enter(ev);
     let mut ended = tell_hook(ev, true, location);
@@ -72,15 +72,22 @@ fn turn(ev: Chunk<Context>, location: Text) -> c_int {
     ended
 }
 
+/// The loop is run by its main context alone.
+fn refuse_wrapper(ev: Chunk<Context>, complaint: &str) {
+    if ev.wrapping.glue().is_some() {
+        abort(Some(ev), complaint);
+    }
+}
+
 export! {
     fn _tevent_loop_once(ev: Chunk<Context>, location: Text) -> c_int {
-        let Some(ev) = ev.main() else { return -1 };
-        nested(ev, location, "tevent_loop_once()", || turn(ev, location))
+        refuse_wrapper(ev, "tevent_wrapper_glue_loop_once() called");
+        nested(ev, location, || turn(ev, location))
     }
 
     fn _tevent_loop_until(ev: Chunk<Context>, finished: Finished, private: Private, location: Text) -> c_int {
-        let Some(ev) = ev.main() else { return -1 };
-        nested(ev, location, "tevent_loop_until()", || {
+        refuse_wrapper(ev, "tevent_wrapper_glue_loop_once() called");
+        nested(ev, location, || {
             while !finished.call(private) {
                 let ended = turn(ev, location);
                 if ended != 0 {
@@ -95,7 +102,7 @@ export! {
     }
 
     fn _tevent_loop_wait(ev: Chunk<Context>, location: Text) -> c_int {
-        let Some(ev) = ev.main() else { return -1 };
+        refuse_wrapper(ev, "tevent_wrapper_glue_loop_wait() called");
         match ev.ops.get().loop_wait {
             Some(loop_wait) => loop_wait.call(ev, location),
             None => -1,
@@ -111,7 +118,7 @@ export! {
         if let (Some((old, of)), Some(new)) = (place.get(), hook)
             && (!std::ptr::fn_addr_eq(old.0, new.0) || of != private)
         {
-            abort(Some(ev), "tevent_loop_set_nesting_hook: there is another hook already");
+            abort(Some(ev), "tevent: Violation of nesting hook rules\n");
         }
         place.set(hook.map(|hook| (hook, private)));
     }

@@ -132,20 +132,22 @@ thread_local! {
 
 fn push(ev: Chunk<Context>) {
     if ev.wrapping.glue().is_some_and(|glue| glue.in_use.replace(true)) {
-        abort(Some(ev), "tevent_context_push_use: the wrapper is in use already");
+        abort(Some(ev), "wrapper already busy!");
     }
     let depth = IN_USE.with_borrow_mut(|in_use| {
         in_use.push(ev);
         in_use.len()
     });
     if depth > DEPTH {
-        abort(Some(ev), "tevent_context_push_use: too many contexts are in use");
+        abort(Some(ev), "TEVENT_WRAPPER_STACK_SIZE overflow");
     }
 }
 
 fn pop(ev: Chunk<Context>) {
-    if IN_USE.with_borrow_mut(Vec::pop) != Some(ev) {
-        abort(Some(ev), "tevent_context_pop_use: another context is in use");
+    match IN_USE.with_borrow_mut(Vec::pop) {
+        None => abort(Some(ev), "tevent_wrapper stack already empty"),
+        Some(latest) if latest != ev => abort(Some(ev), "tevent_wrapper_pop_use mismatch ev!"),
+        Some(_latest) => {}
     }
     if let Some(glue) = ev.wrapping.glue() {
         glue.in_use.set(false);
@@ -213,7 +215,7 @@ export! {
     ) -> Option<Chunk<Context>> {
         let _ = location;
         if main.wrapping.glue().is_some() {
-            abort(Some(main), "tevent_context_wrapper_create: of a wrapper");
+            return None;
         }
         let glue = Glue {
             main: Cell::new(Some(main)),
@@ -222,7 +224,6 @@ export! {
             in_use: Cell::new(false),
         };
         let wrapping = Wrapping { glue: Some(glue), ..Wrapping::main() };
-        let parent = if parent.is_null() { main.parent() } else { parent };
         let wrapper = talloc::create(parent, context::NAME, Context::new(None, main.ops.get(), wrapping))?;
         talloc::set_destructor(wrapper, destroy);
         let memory = talloc::zeroed(wrapper.parent(), size, name);

@@ -140,7 +140,7 @@ static void use(struct tevent_context *ev)
 int main(void)
 {
 	static struct tevent_ops more;
-	const char **list;
+	const char **list, **at;
 
 	ready_made = tevent_find_ops_byname("standard");
 	check(ready_made != NULL && tevent_find_ops_byname("no such") == NULL);
@@ -148,9 +148,11 @@ int main(void)
 	more.loop_once = counted_loop_once;
 	check(tevent_register_backend("counted", &more));
 	check(tevent_register_backend("own", &own));
-	for (list = tevent_backend_list(NULL); *list != NULL; list++) {
-		say("backend %s", *list);
+	list = tevent_backend_list(NULL);
+	for (at = list; *at != NULL; at++) {
+		say("backend %s", *at);
 	}
+	talloc_free(list);
 	say("== of its own");
 	use(tevent_context_init_byname(NULL, "own"));
 	say("== by its table");

@@ -109,6 +109,44 @@ static void finishing(struct tevent_context *ev)
 	tevent_req_done(req);
 }
 
+static void on_cleanup_fail(struct tevent_req *req, enum tevent_req_state state)
+{
+	on_cleanup(req, state);
+	tevent_req_error(req, 7);
+}
+
+/* Allowed, if hardly ever meant: each finish counts. */
+static void twice(struct tevent_context *ev)
+{
+	struct tevent_req *req = work(ev, "twice");
+
+	say("== finishing twice");
+	tevent_req_done(req);
+	tevent_req_error(req, 5);
+	tevent_req_done(req);
+	talloc_free(req);
+	req = work(ev, "its cleanup fails");
+	tevent_req_set_cleanup_fn(req, on_cleanup_fail);
+	tevent_req_done(req);
+	tevent_req_set_cleanup_fn(req, NULL);
+	talloc_free(req);
+	req = work(ev, "late cleanup");
+	tevent_req_set_cleanup_fn(req, NULL);
+	tevent_req_done(req);
+	tevent_req_set_cleanup_fn(req, on_cleanup);
+	tevent_req_done(req);
+	tevent_req_error(req, 5);
+	talloc_free(req);
+	req = work(ev, "posted in progress");
+	tevent_req_post(req, ev);
+	run(ev);
+	tevent_req_defer_callback(req, ev);
+	tevent_req_notify_callback(req);
+	say("deferred");
+	run(ev);
+	talloc_free(req);
+}
+
 static void posting(struct tevent_context *ev)
 {
 	struct tevent_req *req, *other;
@@ -308,6 +346,7 @@ int main(void)
 	struct tevent_context *ev = tevent_context_init(NULL);
 
 	finishing(ev);
+	twice(ev);
 	posting(ev);
 	times(ev);
 	cancelling(ev);
