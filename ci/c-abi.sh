@@ -7,4 +7,4 @@ tevent-capi/test.sh
 say "the bridge"
 tevent-capi/example/run.sh
 say "Samba"
-tevent-capi/samba.sh
+tevent-capi/clients.sh

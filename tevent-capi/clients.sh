@@ -4,9 +4,7 @@
 #
 # What was loaded is read off every process of every run (LD_DEBUG=libs): a program that has not loaded the library that it was
 # to run on fails its part.
-set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-cd "$here/.."
+. "$(dirname "$0")/lib.sh"
 
 parts=("$@")
 [ $# -gt 0 ] || parts=(torture ldb smbd)
@@ -19,18 +17,13 @@ for part in "${parts[@]}"; do
 done
 
 PATH=$PATH:/usr/sbin
-programs=(gcc smbtorture ldbadd smbd smbclient)
-if ! command -v "${programs[@]}" >/dev/null || [ ! -e /usr/include/talloc.h ]; then
-    as_root=$([ "$(id -u)" = 0 ] || echo "sudo -n")
-    $as_root apt-get update -q
-    $as_root apt-get install -qy gcc libtalloc-dev samba-testsuite ldb-tools samba smbclient
-    command -v "${programs[@]}" >/dev/null
-fi
-
-lib=$(dirname "$("$here/build.sh")")
-lib=$(cd "$lib" && pwd)
+need_to_build
+need smbtorture samba-testsuite
+need ldbadd ldb-tools
+need smbd samba
+need smbclient smbclient
+build
 work=$(mktemp -d)
-failed=0
 smbd= # the server, which leads its session
 
 end_smbd() {
@@ -39,8 +32,6 @@ end_smbd() {
 }
 trap 'end_smbd; rm -rf "$work"' EXIT
 
-say() { printf '%s\n' "$*"; }
-fail() { say "FAILED: $*"; failed=1; }
 # shown FILE: what a program said before it failed.
 shown() { tail -n 25 "$1" | sed 's/^/    /'; }
 
@@ -86,7 +77,7 @@ torture() { # NAME SUCCESSES CONFIGURATION
     check_loaded ours "smbtorture $1"
     successes=$(grep -c '^success:' "$out" || true)
     if [ "$status" = 0 ] && [ "$successes" = "$2" ] && ! grep -qE '^(failure|error|skip):' "$out"; then
-        say "ok: smbtorture $1, $successes of $2"
+        ok "smbtorture $1, $successes of $2"
     else
         fail "smbtorture $1 ended with $status, $successes of $2"
         shown "$out"
@@ -100,7 +91,7 @@ part_torture() {
     private=$(configuration "$work/torture.d")
     torture local.messaging 4 "$private"
     torture local.irpc 7 "$private"
-    torture local.tfork 5 "$private"
+    torture local.tfork 11 "$private"
 }
 
 # What the ldb tools say to a new database and records that are sound, already there, and not there.
@@ -109,11 +100,11 @@ ldb_session() { # ours|theirs DIRECTORY
     (
         cd "$2"
         ldb() { # TOOL ARGUMENTS..., its records from standard input
-            say "\$ $*"
+            echo "\$ $*"
             local tool=$1 status=0
             shift
             on "$on" "$tool" -H tdb://records.ldb "$@" 2>&1 || status=$?
-            say "ended with $status"
+            echo "ended with $status"
         }
         for i in $(seq 200); do
             printf 'dn: cn=user%d,dc=test\nobjectClass: person\ncn: user%d\ndescription: number %d\n\n' "$i" "$i" "$i"
@@ -144,7 +135,7 @@ part_ldb() {
     grep -qx 'Added 200 records successfully' "$work/ldb.ours" || fail "ldbadd has not added the records"
     grep -qx '# 110 entries' "$work/ldb.ours" || fail "ldbsearch has not found what was left"
     if diff -u --label "the C library" --label ours "$work/ldb.theirs" "$work/ldb.ours"; then
-        say "ok: the ldb tools, $(wc -l <"$work/ldb.ours") lines the same"
+        ok "the ldb tools, $(wc -l <"$work/ldb.ours") lines the same"
     else
         fail "the ldb tools say something else"
     fi
@@ -187,7 +178,7 @@ CONF
         if heard 'waiting for connections'; then
             return
         fi
-        say "smbd has not started on port $port, attempt $attempt"
+        echo "smbd has not started on port $port, attempt $attempt"
         end_smbd
     done
     fail "smbd on $1 does not start"
@@ -212,7 +203,7 @@ transfer() {
     done
     rm -f "$files/$name".*[!d] "$share/$name".*
     [ "$status" = 0 ] && return
-    say "client $name ended with $status"
+    echo "client $name ended with $status"
     shown "$files/$name.said"
     return 1
 }
@@ -251,14 +242,14 @@ part_smbd() {
         read -r server library <<<"$pair"
         start_smbd "$server" || continue
 
-        transfer "$library" alone empty byte 64K 50M || fail "one client, server and client on $pair"
+        transfer "$library" alone empty byte 64K 50M || fail "one client, server on $server, clients on $library"
         eight=()
         for i in 1 2 3 4 5 6 7 8; do
             transfer "$library" "eight$i" 64K 50M byte &
             eight+=($!)
         done
         for i in "${eight[@]}"; do
-            wait "$i" || fail "one of eight clients, server and client on $pair"
+            wait "$i" || fail "one of eight clients, server on $server, clients on $library"
         done
 
         # A client stays connected until the server has gone.
@@ -274,12 +265,12 @@ part_smbd() {
 
         check_loaded "$server" "the server, or the client,"
         [ "$server" = "$library" ] || check_loaded "$library" "the client"
-        say "ok: smbd and smbclient, on $pair"
+        ok "a server on $server, clients on $library"
     done
 }
 
 for part in "${parts[@]}"; do
-    say "== $part"
+    say "$part"
     "part_$part"
 done
 exit "$failed"
