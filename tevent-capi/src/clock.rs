@@ -12,7 +12,6 @@ use libc::{pid_t, timeval};
 use tevent_core::When;
 
 use crate::export::export;
-use crate::time::is_zero;
 
 /// The wall clock, now.
 pub fn wall() -> timeval {
@@ -23,8 +22,9 @@ pub fn wall() -> timeval {
     unsafe { now.assume_init() }
 }
 
-/// How far the clocks may have come apart, in nanoseconds, by a step or by slewing, before they are compared anew.
-const TOLERANCE: i64 = 200_000;
+/// How far the clocks may have come apart by a step or by slewing, before they are compared anew.
+const TOLERANCE: i64 = TOLERANCE_US * 1_000;
+pub const TOLERANCE_US: i64 = 200;
 
 /// A moment, on both clocks.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ struct Moment {
 }
 
 thread_local! {
-    /// It is kept, so that two timers with one time stay equal, and two with different ones in their order.
+    /// It is kept: it takes less to see that the clocks have not come apart.
     static KNOWN: Cell<Option<Moment>> = const { Cell::new(None) };
 }
 
@@ -71,14 +71,10 @@ fn compare() -> Moment {
     moment
 }
 
-/// That time of the wall clock, for the loop. A step of the wall clock moves only timers that are set after it.
-pub fn when(tv: timeval) -> When {
-    if is_zero(tv) {
-        return When::Zero;
-    }
+/// That time of the wall clock, in microseconds, for the loop. A step of the wall clock moves only what is set after it.
+pub fn when(due: i64) -> When {
     let known = moment();
-    let time = tv.tv_sec.saturating_mul(1_000_000_000).saturating_add(tv.tv_usec.saturating_mul(1_000));
-    let ahead = time.saturating_sub(known.wall);
+    let ahead = due.saturating_mul(1_000).saturating_sub(known.wall);
     let distance = Duration::from_nanos(ahead.unsigned_abs());
     if ahead >= 0 {
         // What is beyond the clock's reach is as good as never.

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use libc::timeval;
-use tevent_core::TimerPhase;
+use tevent_core::{LoopError, TimerPhase};
 
 use crate::chunk::{Chunk, Parent, Text};
 use crate::clock;
@@ -17,16 +17,28 @@ use crate::fd;
 use crate::run;
 use crate::talloc;
 use crate::time;
+use crate::timers;
 
 called_by_c! {
     /// One turn of the core's loop.
     pub fn loop_once(ev: Chunk<Context>, _location: Text) -> c_int {
-        match ev.core().run_turn() {
+        match turn(ev) {
             Ok(()) => 0,
             Err(error) => {
                 errno::set(&error.into());
                 -1
             }
+        }
+    }
+}
+
+/// One that the alarm has ended for nobody begins again.
+fn turn(ev: Chunk<Context>) -> Result<(), LoopError> {
+    loop {
+        let this = ev.core().turns() + 1;
+        ev.core().run_turn(|| timers::run_own(ev))?;
+        if !ev.timers.has_rung_idle(this) {
+            return Ok(());
         }
     }
 }
@@ -80,6 +92,7 @@ export! {
     }
 
     fn tevent_common_loop_timer_delay(ev: Chunk<Context>) -> timeval {
+        timers::settle(ev);
         match ev.core().run_timer_phase() {
             TimerPhase::Ran => time::ZERO,
             TimerPhase::DueIn(delay) => clock::timeval_in(delay),

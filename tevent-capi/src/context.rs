@@ -18,7 +18,8 @@ use crate::run::Nesting;
 use crate::signal::{self, Signal};
 use crate::talloc;
 use crate::threaded::Threads;
-use crate::timer::{self, Timer};
+use crate::timer;
+use crate::timers::Timers;
 use crate::trace::Tracing;
 use crate::wake::Wake;
 use crate::wrapper::Wrapping;
@@ -36,7 +37,7 @@ pub struct Context {
     wait_timeout: Cell<c_int>,
     busy: Busy,
     pub fds: List<Fd>,
-    pub timers: List<Timer>,
+    pub timers: Timers,
     pub immediates: List<Immediate>,
     pub signals: List<Signal>,
     pub threads: Threads,
@@ -56,7 +57,7 @@ impl Context {
             wait_timeout: Cell::new(WAIT_TIMEOUT),
             busy: Busy::default(),
             fds: List::new(),
-            timers: List::new(),
+            timers: Timers::new(),
             immediates: List::new(),
             signals: List::new(),
             threads: Threads::default(),
@@ -126,9 +127,10 @@ fn detach_all(ev: Chunk<Context>) {
     while let Some(fde) = ev.fds.first() {
         fd::detach(fde);
     }
-    while let Some(te) = ev.timers.first() {
+    while let Some(te) = ev.timers.find(|_te| true) {
         timer::detach(te);
     }
+    ev.timers.drop_alarm();
     while let Some(im) = ev.immediates.first() {
         immediate::detach(im);
     }

@@ -41,6 +41,8 @@ mod talloc;
 mod threaded;
 mod time;
 mod timer;
+mod timer_order;
+mod timers;
 mod trace;
 mod wake;
 mod wakeup;

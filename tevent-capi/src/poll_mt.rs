@@ -13,6 +13,7 @@ use crate::chunk::{Chunk, Text};
 use crate::context::Context;
 use crate::errno;
 use crate::export::called_by_c;
+use crate::timers;
 use crate::trace::{self, LoopPoint};
 
 called_by_c! {
@@ -29,6 +30,7 @@ called_by_c! {
 }
 
 fn turn(ev: Chunk<Context>) -> Result<(), LoopError> {
+    timers::settle(ev);
     if run(ev)? {
         return Ok(());
     }

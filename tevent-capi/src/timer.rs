@@ -8,12 +8,11 @@ use libc::timeval;
 use crate::busy::{self, Busy, Handled};
 use crate::call::{Given, c_fn};
 use crate::chunk::{Chunk, Out, Parent, Private, Text};
-use crate::clock;
 use crate::context::Context;
 use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links};
 use crate::talloc;
-use crate::time::{self, is_zero};
+use crate::timers::{self, Place};
 use crate::trace::{self, Point};
 use crate::wrapper;
 
@@ -30,7 +29,7 @@ pub struct Timer {
     /// The context that has it on its list, until its handler has returned.
     main: Cell<Option<Chunk<Context>>>,
     links: Links<Timer>,
-    core: Cell<Option<tevent_core::Timer>>,
+    place: Cell<Place>,
     due: Cell<timeval>,
     tag: Cell<u64>,
     handler: Given<TimerHandler>,
@@ -40,6 +39,22 @@ pub struct Timer {
 impl Linked for Timer {
     fn links(&self) -> &Links<Timer> {
         &self.links
+    }
+}
+
+impl Timer {
+    /// Where it stands in its context.
+    pub fn place(&self) -> &Cell<Place> {
+        &self.place
+    }
+
+    pub fn due(&self) -> timeval {
+        self.due.get()
+    }
+
+    /// Whether it will fire.
+    fn is_pending(&self) -> bool {
+        matches!(self.place.get(), Place::Zero | Place::Later(_))
     }
 }
 
@@ -64,27 +79,25 @@ fn add(
             ev: Cell::new(Some(ev)),
             main: Cell::new(Some(main)),
             links: Links::new(),
-            core: Cell::new(None),
+            place: Cell::new(Place::Nowhere),
             due: Cell::new(due),
             tag: Cell::new(0),
             handler,
             busy: Busy::default(),
         },
     )?;
-    te.core.set(Some(main.core().add_timer(clock::when(due), move |_ev, _te, _now| fire(te))));
+    timers::insert(main, te, due);
     trace::tell_timer(main, te, Point::Attach);
-    main.timers.push_back(te);
     talloc::set_destructor(te, destroy);
     Some(te)
 }
 
 /// It is inert from now on.
 pub fn detach(te: Chunk<Timer>) {
-    drop(te.core.take());
     te.ev.set(None);
     if let Some(main) = te.main.take() {
         trace::tell_timer(main, te, Point::Detach);
-        main.timers.remove(te);
+        timers::remove(main, te);
     }
 }
 
@@ -97,15 +110,8 @@ called_by_c! {
     }
 }
 
-/// Its turn has come.
-fn fire(te: Chunk<Timer>) {
-    let due = te.due.get();
-    let now = if is_zero(due) { time::ZERO } else { time::later(clock::wall(), due) };
-    run(te, now);
-}
-
 /// Calls the handler; the event is freed after it, if not before.
-fn run(te: Chunk<Timer>, now: timeval) -> bool {
+pub fn run(te: Chunk<Timer>, now: timeval) -> bool {
     let Some(ev) = te.ev.get() else { return false };
     busy::enter(te);
     if let Some(main) = te.main.get() {
@@ -121,17 +127,8 @@ fn run(te: Chunk<Timer>, now: timeval) -> bool {
             |glue| glue.after_timer(ev, te, due, now, handler.name, handler.location),
         );
     }
-    if !busy::leave(te) {
-        // Spent, unless the handler has armed it again.
-        let pending = te.core.take();
-        if pending.as_ref().is_none_or(|core| !core.is_pending()) {
-            drop(pending);
-            if !te.busy.is_busy() {
-                talloc::free(te);
-            }
-        } else {
-            te.core.set(pending);
-        }
+    if !busy::leave(te) && !te.busy.is_busy() && !te.is_pending() {
+        talloc::free(te);
     }
     true
 }
@@ -160,11 +157,10 @@ export! {
     }
 
     fn tevent_update_timer(te: Chunk<Timer>, due: timeval) {
-        let (Some(main), Some(core)) = (te.main.get(), te.core.take()) else { return };
+        let Some(main) = te.main.get() else { return };
         trace::tell_timer(main, te, Point::Detach);
         te.due.set(due);
-        core.update(clock::when(due));
-        te.core.set(Some(core));
+        timers::insert(main, te, due);
         trace::tell_timer(main, te, Point::Attach);
     }
 
@@ -180,7 +176,9 @@ export! {
 
     fn tevent_common_invoke_timer_handler(te: Chunk<Timer>, now: timeval, removed: Out<bool>) -> c_int {
         // It fires now, whenever it was due.
-        drop(te.core.take());
+        if let Some(main) = te.main.get() {
+            timers::start(main, te);
+        }
         removed.put(false);
         removed.put(run(te, now));
         0

@@ -27,16 +27,26 @@ pub(crate) enum Patience {
 /// nothing to say.
 #[inline]
 pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
+    turn_with(ev, patience, || false)
+}
+
+/// The same, with something of the C ABI's own before the timers.
+#[inline]
+pub(crate) fn turn_with(
+    ev: &ContextRef,
+    patience: Patience,
+    own: impl FnOnce() -> bool,
+) -> Result<(), LoopError> {
     if !ev.is_quiet() {
-        return whole_turn(ev, patience);
+        return whole_turn(ev, patience, own);
     }
     ev.counters().count_turn();
-    let ran = run_own_source(ev, patience);
+    let ran = run_own_source(ev, patience, own);
     call_flow::reset();
     ran
 }
 
-fn whole_turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
+fn whole_turn(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
     if ev.is_freed() {
         return Err(LoopError::Freed);
     }
@@ -45,14 +55,14 @@ fn whole_turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     ev.settle();
     ev.counters().count_turn();
     ev.tell_point(TracePoint::BeforeLoopOnce);
-    let ran = run_one_source(ev, patience);
+    let ran = run_one_source(ev, patience, own);
     ev.tell_point(TracePoint::AfterLoopOnce);
     call_flow::reset();
     ran
 }
 
 /// Runs the handlers of at most one source.
-fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
+fn run_one_source(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
     // 1. The pending signals.
     if ev.signals().run_pending(ev) {
         return Ok(());
@@ -60,13 +70,13 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
     // 2. What other threads have scheduled joins the immediates.
     ev.threads().move_to_immediates(ev);
     ev.tasks().move_to_immediates(ev);
-    run_own_source(ev, patience)
+    run_own_source(ev, patience, own)
 }
 
 /// The rest of the order: what this thread itself has added.
 #[inline]
-fn run_own_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
-    if run_immediate(ev) {
+fn run_own_source(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
+    if run_immediate(ev) || own() {
         return Ok(());
     }
     match next_timer(ev) {

@@ -21,12 +21,27 @@ pub enum TimerPhase {
 }
 
 impl ContextRef {
-    /// [`loop_once`](ContextRef::loop_once), but that it is no level of nesting: the C ABI counts its own.
+    /// [`loop_once`](ContextRef::loop_once), but that it is no level of nesting: the C ABI counts its own. Before the timers
+    /// `own` may run something, and then says so.
     #[doc(hidden)]
     #[inline]
-    pub fn run_turn(&self) -> Result<(), LoopError> {
+    pub fn run_turn(&self, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
         let _then = Beside(self);
-        dispatch::turn(self, Patience::AsSet)
+        dispatch::turn_with(self, Patience::AsSet, own)
+    }
+
+    /// How many turns there were.
+    #[doc(hidden)]
+    #[inline]
+    pub fn turns(&self) -> u64 {
+        self.counters().turns()
+    }
+
+    /// How many of the pending timers are no events of the user's: they do not keep [`loop_wait`](ContextRef::loop_wait) going.
+    #[doc(hidden)]
+    #[inline]
+    pub fn leave_out_timers(&self, count: usize) {
+        self.left_out_timers().set(count);
     }
 
     /// Step 1: the pending signals. Says whether any handler ran.

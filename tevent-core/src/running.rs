@@ -132,7 +132,7 @@ impl ContextRef {
     pub fn has_events(&self) -> bool {
         let armed = self.with_fds(|fds| fds.armed() > 0).unwrap_or(false);
         armed
-            || !self.timers().borrow().is_empty()
+            || self.timers().borrow().len() > self.left_out_timers().get()
             || !self.immediates().borrow().is_empty()
             || !self.signals().is_empty()
             || self.threads().awaited() > 0
