@@ -1,9 +1,6 @@
 //! The wall clock at the border: C says when timers are due by it, the loop goes by a monotonic one (TIMER-6).
-#![allow(unsafe_code, reason = "reads the clock, and asks for the process's number")]
 
 use std::cell::Cell;
-use std::ffi::c_int;
-use std::mem::MaybeUninit;
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
@@ -12,16 +9,8 @@ use libc::{pid_t, timeval};
 use tevent_core::When;
 
 use crate::export::export;
+use crate::sys;
 use crate::time::is_zero;
-
-/// The wall clock, now.
-pub fn wall() -> timeval {
-    let mut now = MaybeUninit::uninit();
-    // SAFETY: fills in the place that it is given; it cannot fail with a valid one.
-    unsafe { libc::gettimeofday(now.as_mut_ptr(), std::ptr::null_mut()) };
-    // SAFETY: it has just been filled in.
-    unsafe { now.assume_init() }
-}
 
 /// How far the clocks may have come apart, in nanoseconds, by a step or by slewing, before they are compared anew.
 const TOLERANCE: i64 = 200_000;
@@ -41,18 +30,9 @@ thread_local! {
     static KNOWN: Cell<Option<Moment>> = const { Cell::new(None) };
 }
 
-fn read(clock: libc::clockid_t) -> i64 {
-    let mut now = MaybeUninit::<libc::timespec>::uninit();
-    // SAFETY: fills in the place that it is given; it cannot fail with a valid one.
-    unsafe { libc::clock_gettime(clock, now.as_mut_ptr()) };
-    // SAFETY: it has just been filled in.
-    let now = unsafe { now.assume_init() };
-    now.tv_sec * 1_000_000_000 + now.tv_nsec
-}
-
 fn moment() -> Moment {
     // The cheap clocks: both show the time of the last tick.
-    let ahead = || read(libc::CLOCK_REALTIME_COARSE) - read(libc::CLOCK_MONOTONIC_COARSE);
+    let ahead = || sys::clock(libc::CLOCK_REALTIME_COARSE) - sys::clock(libc::CLOCK_MONOTONIC_COARSE);
     if let Some(known) = KNOWN.get()
         // Once more, as a tick may come between the two.
         && (0..2).any(|_| (ahead() - known.ahead).abs() <= TOLERANCE)
@@ -65,7 +45,7 @@ fn moment() -> Moment {
 #[cold]
 fn compare() -> Moment {
     let (instant, wall, monotonic) =
-        (Instant::now(), read(libc::CLOCK_REALTIME), read(libc::CLOCK_MONOTONIC));
+        (Instant::now(), sys::clock(libc::CLOCK_REALTIME), sys::clock(libc::CLOCK_MONOTONIC));
     let moment = Moment { instant, wall, ahead: wall - monotonic };
     KNOWN.set(Some(moment));
     moment
@@ -101,24 +81,14 @@ static PID: AtomicI32 = AtomicI32::new(0);
 static WATCH_FORKS: Once = Once::new();
 
 extern "C" fn in_child() {
-    // SAFETY: takes no pointer and always succeeds.
-    PID.store(unsafe { libc::getpid() }, Ordering::Relaxed);
-}
-
-unsafe extern "C" {
-    fn pthread_atfork(
-        prepare: Option<extern "C" fn()>,
-        parent: Option<extern "C" fn()>,
-        child: Option<extern "C" fn()>,
-    ) -> c_int;
+    PID.store(sys::process(), Ordering::Relaxed);
 }
 
 /// This process, without a system call once it is known.
 pub fn pid() -> pid_t {
     WATCH_FORKS.call_once(|| {
         in_child();
-        // SAFETY: the function only stores a number, and stays as long as the library, which is never unloaded.
-        unsafe { pthread_atfork(None, None, Some(in_child)) };
+        sys::at_fork(in_child);
     });
     PID.load(Ordering::Relaxed)
 }

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links};
+use crate::sys;
 use crate::talloc;
 use crate::time::{self, is_zero};
 use crate::trace::{self, Point};
@@ -100,7 +101,7 @@ called_by_c! {
 /// Its turn has come.
 fn fire(te: Chunk<Timer>) {
     let due = te.due.get();
-    let now = if is_zero(due) { time::ZERO } else { time::later(clock::wall(), due) };
+    let now = if is_zero(due) { time::ZERO } else { time::later(sys::wall(), due) };
     run(te, now);
 }
 
