@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::context::ContextRef;
-use crate::dispatch::{self, Patience};
+use crate::dispatch::{self, Patience, Timers};
 use crate::error::LoopError;
 use crate::foreign::Beside;
 
@@ -51,13 +51,18 @@ impl ContextRef {
     /// Step 4: the first timer, if it is due.
     #[doc(hidden)]
     pub fn run_timer_phase(&self) -> TimerPhase {
-        match dispatch::time_to_next_timer(self) {
-            None => TimerPhase::Never,
-            Some(Duration::ZERO) => {
-                dispatch::run_first_timer(self);
-                TimerPhase::Ran
+        let now = match dispatch::next_timer(self) {
+            Timers::None => return TimerPhase::Never,
+            Timers::Zero => None,
+            Timers::At(due) => {
+                let now = self.now();
+                if due > now {
+                    return TimerPhase::DueIn(due - now);
+                }
+                Some(now)
             }
-            Some(delay) => TimerPhase::DueIn(delay),
-        }
+        };
+        dispatch::run_timer(self, now);
+        TimerPhase::Ran
     }
 }
