@@ -25,47 +25,70 @@ struct Moment {
     ahead: i64,
 }
 
-thread_local! {
+/// How a context's loop tells the time.
+#[derive(Default)]
+pub struct Clock {
     /// It is kept, so that two timers with one time stay equal, and two with different ones in their order.
-    static KNOWN: Cell<Option<Moment>> = const { Cell::new(None) };
+    known: Cell<Option<Moment>>,
+    /// Whether the clocks were compared in this turn of the loop.
+    checked: Cell<bool>,
 }
 
-fn moment() -> Moment {
-    // The cheap clocks: both show the time of the last tick.
-    let ahead = || sys::clock(libc::CLOCK_REALTIME_COARSE) - sys::clock(libc::CLOCK_MONOTONIC_COARSE);
-    if let Some(known) = KNOWN.get()
+impl Clock {
+    /// A new turn: the wall clock may have been set meanwhile.
+    pub fn turn(&self) {
+        self.checked.set(false);
+    }
+
+    fn moment(&self) -> Moment {
+        match self.known.get() {
+            Some(known) if self.checked.get() => known,
+            known => self.check(known),
+        }
+    }
+
+    #[inline(never)]
+    fn check(&self, known: Option<Moment>) -> Moment {
+        // The cheap clocks: both show the time of the last tick.
+        let ahead = || sys::clock(libc::CLOCK_REALTIME_COARSE) - sys::clock(libc::CLOCK_MONOTONIC_COARSE);
         // Once more, as a tick may come between the two.
-        && (0..2).any(|_| (ahead() - known.ahead).abs() <= TOLERANCE)
-    {
-        return known;
+        let holds = |known: &Moment| (0..2).any(|_| (ahead() - known.ahead).abs() <= TOLERANCE);
+        let moment = known.filter(holds).unwrap_or_else(Moment::now);
+        self.known.set(Some(moment));
+        self.checked.set(true);
+        moment
     }
-    compare()
+
+    /// That time of the wall clock, for the loop. A step of the wall clock moves only timers that are set in later turns.
+    pub fn when(&self, tv: timeval) -> When {
+        if is_zero(tv) {
+            return When::Zero;
+        }
+        let known = self.moment();
+        let time = tv.tv_sec.saturating_mul(1_000_000_000).saturating_add(tv.tv_usec.saturating_mul(1_000));
+        let ahead = time.saturating_sub(known.wall);
+        let distance = Duration::from_nanos(ahead.unsigned_abs());
+        if ahead >= 0 {
+            // What is beyond the clock's reach is as good as never.
+            known.instant.checked_add(distance).map_or(When::In(distance), When::At)
+        } else {
+            // What is before its beginning is long past.
+            known.instant.checked_sub(distance).map_or(When::Zero, When::At)
+        }
+    }
 }
 
-#[cold]
-fn compare() -> Moment {
-    let (instant, wall, monotonic) =
-        (Instant::now(), sys::clock(libc::CLOCK_REALTIME), sys::clock(libc::CLOCK_MONOTONIC));
-    let moment = Moment { instant, wall, ahead: wall - monotonic };
-    KNOWN.set(Some(moment));
-    moment
-}
-
-/// That time of the wall clock, for the loop. A step of the wall clock moves only timers that are set after it.
-pub fn when(tv: timeval) -> When {
-    if is_zero(tv) {
-        return When::Zero;
-    }
-    let known = moment();
-    let time = tv.tv_sec.saturating_mul(1_000_000_000).saturating_add(tv.tv_usec.saturating_mul(1_000));
-    let ahead = time.saturating_sub(known.wall);
-    let distance = Duration::from_nanos(ahead.unsigned_abs());
-    if ahead >= 0 {
-        // What is beyond the clock's reach is as good as never.
-        known.instant.checked_add(distance).map_or(When::In(distance), When::At)
-    } else {
-        // What is before its beginning is long past.
-        known.instant.checked_sub(distance).map_or(When::Zero, When::At)
+impl Moment {
+    /// Read three times, and the one taken that was not interrupted, or least.
+    fn now() -> Self {
+        let read = || {
+            let before = Instant::now();
+            let (wall, monotonic) = (sys::clock(libc::CLOCK_REALTIME), sys::clock(libc::CLOCK_MONOTONIC));
+            (before.elapsed(), Moment { instant: before, wall, ahead: wall - monotonic })
+        };
+        let readings = [read(), read(), read()];
+        let (_took, best) = readings.into_iter().min_by_key(|(took, _moment)| *took).unwrap_or_else(read);
+        best
     }
 }
 

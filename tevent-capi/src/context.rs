@@ -1,6 +1,6 @@
 //! Contexts: making, freeing and beginning anew.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tevent_core::ContextRef;
 use crate::backend::{self, Ops};
 use crate::busy::{self, Busy, Handled};
 use crate::chunk::{Chunk, Parent, Private, Text};
+use crate::clock::Clock;
 use crate::debug::Debug;
 use crate::export::{abort, export};
 use crate::fd::{self, Fd};
@@ -37,6 +38,8 @@ pub struct Context {
     busy: Busy,
     pub fds: List<Fd>,
     pub timers: List<Timer>,
+    pub clock: Clock,
+    pub spare_timers: RefCell<Vec<tevent_core::Timer>>,
     pub immediates: List<Immediate>,
     pub signals: List<Signal>,
     pub threads: Threads,
@@ -57,6 +60,8 @@ impl Context {
             busy: Busy::default(),
             fds: List::new(),
             timers: List::new(),
+            clock: Clock::default(),
+            spare_timers: RefCell::default(),
             immediates: List::new(),
             signals: List::new(),
             threads: Threads::default(),

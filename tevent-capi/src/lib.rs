@@ -36,6 +36,7 @@ mod req;
 mod run;
 mod siginfo;
 mod signal;
+mod spare;
 mod sys;
 mod talloc;
 mod threaded;

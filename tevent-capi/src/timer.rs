@@ -4,14 +4,15 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 
 use libc::timeval;
+use tevent_core::When;
 
 use crate::busy::{self, Busy, Handled};
 use crate::call::{Given, c_fn};
 use crate::chunk::{Chunk, Out, Parent, Private, Text};
-use crate::clock;
 use crate::context::Context;
 use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links};
+use crate::spare;
 use crate::sys;
 use crate::talloc;
 use crate::time::{self, is_zero};
@@ -72,18 +73,38 @@ fn add(
             busy: Busy::default(),
         },
     )?;
-    te.core.set(Some(main.core().add_timer(clock::when(due), move |_ev, _te, _now| fire(te))));
+    te.core.set(Some(arm(main, te, main.clock.when(due))));
     trace::tell_timer(main, te, Point::Attach);
     main.timers.push_back(te);
     talloc::set_destructor(te, destroy);
     Some(te)
 }
 
+/// A timer of the core's for it, a spare one if there is one.
+fn arm(main: Chunk<Context>, te: Chunk<Timer>, when: When) -> tevent_core::Timer {
+    let spare = main.spare_timers.borrow_mut().pop().filter(|spare| spare.update(when));
+    let core = spare.unwrap_or_else(|| main.core().add_timer(when, |_ev, te, _now| fire(te.tag())));
+    core.set_tag(spare::tag_of(te));
+    core
+}
+
+/// The core's timer is not needed any more: it is spare, if it has not fired.
+fn disarm(main: Chunk<Context>, core: tevent_core::Timer) {
+    core.set_tag(spare::NOBODY);
+    let mut spare = main.spare_timers.borrow_mut();
+    if spare.len() < spare::ROOM && main.core().disarm_timer(&core) {
+        spare.push(core);
+    }
+}
+
 /// It is inert from now on.
 pub fn detach(te: Chunk<Timer>) {
-    drop(te.core.take());
     te.ev.set(None);
+    let core = te.core.take();
     if let Some(main) = te.main.take() {
+        if let Some(core) = core {
+            disarm(main, core);
+        }
         trace::tell_timer(main, te, Point::Detach);
         main.timers.remove(te);
     }
@@ -98,8 +119,9 @@ called_by_c! {
     }
 }
 
-/// Its turn has come.
-fn fire(te: Chunk<Timer>) {
+/// The turn of that tag's object has come.
+fn fire(tag: u64) {
+    let Some(te) = spare::object::<Timer>(tag, NAME) else { return };
     let due = te.due.get();
     let now = if is_zero(due) { time::ZERO } else { time::later(sys::wall(), due) };
     run(te, now);
@@ -164,7 +186,7 @@ export! {
         let (Some(main), Some(core)) = (te.main.get(), te.core.take()) else { return };
         trace::tell_timer(main, te, Point::Detach);
         te.due.set(due);
-        core.update(clock::when(due));
+        core.update(main.clock.when(due));
         te.core.set(Some(core));
         trace::tell_timer(main, te, Point::Attach);
     }

@@ -6,6 +6,7 @@ use crate::context::ContextRef;
 use crate::dispatch::{self, Patience, Timers};
 use crate::error::LoopError;
 use crate::foreign::Beside;
+use crate::timer::TimerRef;
 
 /// What became of the step that runs a timer.
 #[doc(hidden)]
@@ -27,6 +28,18 @@ impl ContextRef {
     pub fn run_turn(&self) -> Result<(), LoopError> {
         let _then = Beside(self);
         dispatch::turn(self, Patience::AsSet)
+    }
+
+    /// Takes a pending timer of this context's out of its queue: it is inert until it is [updated](TimerRef::update). False, and it is
+    /// as it was, if it is not pending, or if somebody traces, who would miss its end.
+    #[doc(hidden)]
+    pub fn disarm_timer(&self, te: &TimerRef) -> bool {
+        if self.trace().is_on() || !te.is_pending() {
+            return false;
+        }
+        let queued = self.timers().borrow_mut().remove(te);
+        drop(queued);
+        true
     }
 
     /// Step 1: the pending signals. Says whether any handler ran.
