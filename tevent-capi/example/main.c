@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/socket.h>
@@ -90,6 +91,12 @@ static void greeted(struct tevent_req *subreq)
 	printf("main: %s\n", error == 0 ? greeting : strerror(error));
 }
 
+static void on_abort(const char *reason)
+{
+	printf("main: abort: %s\n", reason);
+	exit(0);
+}
+
 int main(void)
 {
 	struct tevent_context *ev = tevent_context_init(NULL);
@@ -105,5 +112,9 @@ int main(void)
 	/* Freed half-way: everything below it goes. */
 	talloc_free(greet_send(ev, ev, "nobody"));
 	tevent_loop_wait(ev);
-	return talloc_free(ev);
+	/* A panic of Rust's does not cross into C. */
+	tevent_set_abort_fn(on_abort);
+	greet_send(ev, ev, "panic");
+	tevent_loop_wait(ev);
+	return 1;
 }

@@ -123,6 +123,8 @@ impl Drop for FromC {
     }
 }
 
+const TOLD: &CStr = c"struct tevent_rust_req_told";
+
 /// A child of the C request that knows whom to tell.
 struct Told(ReqRef<FromC>);
 
@@ -132,7 +134,7 @@ pub fn from_c(req: CReq) -> Option<tevent_core::Req<FromC>> {
     talloc::steal(TallocCtx::NONE, req.as_ptr());
     let rust = tevent_core::Req::create(FromC(req));
     rust.set_cancel_fn(move |_req| req::cancel(req, Text::of(c"Rust")));
-    let told = talloc::create(req.parent(), c"struct tevent_rust_req_told", Told(rust.clone()))?;
+    let told = talloc::create(req.parent(), TOLD, Told(rust.clone()))?;
     talloc::set_destructor(told, end_told);
     req::set_callback(req, Some(ReqFn(on_done)), told.private());
     Some(rust)
@@ -140,7 +142,7 @@ pub fn from_c(req: CReq) -> Option<tevent_core::Req<FromC>> {
 
 called_by_c! {
     fn on_done(req: CReq) {
-        let told: Chunk<Told> = told_by(req::callback_data(req));
+        let told: Chunk<Told> = talloc::own(req::callback_data(req), TOLD);
         let rust = told.0.clone();
         match req.outcome() {
             None => _ = rust.done(),
@@ -154,10 +156,4 @@ called_by_c! {
         talloc::end(told);
         0
     }
-}
-
-#[allow(unsafe_code, reason = "the callback of a request of ours has it as its private pointer")]
-fn told_by(private: Private) -> Chunk<Told> {
-    // SAFETY: `from_c` gives it with the callback; it is a child of the request, and goes with it.
-    unsafe { private.chunk() }
 }

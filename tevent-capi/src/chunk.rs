@@ -99,13 +99,9 @@ impl Private {
         Private(pointer)
     }
 
-    /// One of our own chunks that was handed to a handler of our own.
-    ///
-    /// # Safety
-    /// It was made by [`Chunk::private`] of a `Chunk<T>` that is alive.
-    pub unsafe fn chunk<T>(self) -> Chunk<T> {
-        // SAFETY: as the caller says.
-        Chunk(unsafe { NonNull::new_unchecked(self.0) }, PhantomData)
+    /// One of our own chunks, which was handed to a function of our own.
+    pub fn parent(self) -> Parent {
+        Parent(self.0)
     }
 }
 

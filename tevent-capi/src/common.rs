@@ -11,10 +11,10 @@ use crate::chunk::{Chunk, Parent, Text};
 use crate::clock;
 use crate::context::Context;
 use crate::debug::{self, Level};
-use crate::errno;
 use crate::export::{abort, called_by_c, export};
 use crate::fd;
 use crate::run;
+use crate::sys;
 use crate::talloc;
 use crate::time;
 use crate::timers;
@@ -25,7 +25,7 @@ called_by_c! {
         match turn(ev) {
             Ok(()) => 0,
             Err(error) => {
-                errno::set(&error.into());
+                sys::set_errno(&error.into());
                 -1
             }
         }

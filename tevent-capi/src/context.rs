@@ -9,6 +9,7 @@ use tevent_core::ContextRef;
 use crate::backend::{self, Ops};
 use crate::busy::{self, Busy, Handled};
 use crate::chunk::{Chunk, Parent, Private, Text};
+use crate::clock::Clock;
 use crate::debug::Debug;
 use crate::export::{abort, export};
 use crate::fd::{self, Fd};
@@ -19,7 +20,7 @@ use crate::signal::{self, Signal};
 use crate::talloc;
 use crate::threaded::Threads;
 use crate::timer;
-use crate::timers::Timers;
+use crate::timers::{self, Timers};
 use crate::trace::Tracing;
 use crate::wake::Wake;
 use crate::wrapper::Wrapping;
@@ -38,6 +39,7 @@ pub struct Context {
     busy: Busy,
     pub fds: List<Fd>,
     pub timers: Timers,
+    pub clock: Clock,
     pub immediates: List<Immediate>,
     pub signals: List<Signal>,
     pub threads: Threads,
@@ -58,6 +60,7 @@ impl Context {
             busy: Busy::default(),
             fds: List::new(),
             timers: Timers::new(),
+            clock: Clock::default(),
             immediates: List::new(),
             signals: List::new(),
             threads: Threads::default(),
@@ -130,7 +133,7 @@ fn detach_all(ev: Chunk<Context>) {
     while let Some(te) = ev.timers.find(|_te| true) {
         timer::detach(te);
     }
-    ev.timers.drop_alarm();
+    timers::begin_anew(ev);
     while let Some(im) = ev.immediates.first() {
         immediate::detach(im);
     }

@@ -1,12 +1,11 @@
 //! How functions are exported, and what becomes of a panic: it never crosses into C.
-#![allow(unsafe_code, reason = "the function that aborts is called here")]
 
 use std::any::Any;
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::call::c_fn;
 use crate::chunk::{Chunk, Text};
@@ -61,8 +60,8 @@ c_fn! {
     AbortFn(reason: Text);
 }
 
-/// The user's function, or null.
-static ABORT_FN: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+/// The user's function.
+static ABORT_FN: Mutex<Option<AbortFn>> = Mutex::new(None);
 
 thread_local! {
     static ABORTING: Cell<bool> = const { Cell::new(false) };
@@ -82,23 +81,20 @@ fn tell_abort(ev: Option<Chunk<Context>>, reason: &CStr) {
     if let Some(ev) = ev.filter(|_ev| !again) {
         debug::say(ev, Level::Fatal, &format!("abort: {}\n", reason.to_string_lossy()));
     }
-    let user = ABORT_FN.load(Ordering::Acquire);
-    if user.is_null() || again {
+    let user = *ABORT_FN.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(user) = user.filter(|_user| !again) else {
         if !again {
             eprintln!("libtevent: abort: {}", reason.to_string_lossy());
         }
         process::abort();
-    }
-    // SAFETY: only `tevent_set_abort_fn` stores there, and only functions of this type.
-    let user: AbortFn = unsafe { std::mem::transmute(user) };
+    };
     user.call(Text::given(reason.as_ptr()));
     ABORTING.set(false);
 }
 
 export! {
     fn tevent_set_abort_fn(abort_fn: Option<AbortFn>) {
-        let address = abort_fn.map_or(std::ptr::null_mut(), |abort_fn| abort_fn.0 as *mut ());
-        ABORT_FN.store(address, Ordering::Release);
+        *ABORT_FN.lock().unwrap_or_else(PoisonError::into_inner) = abort_fn;
     }
 
     fn tevent_abort(ev: Option<Chunk<Context>>, reason: Text) {

@@ -11,6 +11,7 @@ use crate::chunk::{Chunk, Out, Parent, Private, Text};
 use crate::context::Context;
 use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links};
+use crate::sys;
 use crate::talloc;
 use crate::trace::{self, Point};
 use crate::wrapper;
@@ -185,22 +186,8 @@ called_by_c! {
     }
 
     fn close_it(_ev: Option<Chunk<Context>>, _fde: Chunk<Fd>, fd: c_int, _private: Private) {
-        close(fd);
+        sys::close(fd);
     }
-}
-
-/// Makes an eventfd, or a pipe, readable.
-#[allow(unsafe_code, reason = "writes to a number of the user's")]
-pub fn ring(fd: c_int) -> bool {
-    let one = 1_u64;
-    // SAFETY: reads the eight bytes of `one`.
-    unsafe { libc::write(fd, (&raw const one).cast(), 8) == 8 }
-}
-
-#[allow(unsafe_code, reason = "the user asked for this number to be closed")]
-fn close(fd: c_int) {
-    // SAFETY: takes no pointer. Whose number it is is the user's care, as in C.
-    unsafe { libc::close(fd) };
 }
 
 export! {

@@ -9,6 +9,7 @@ use crate::chunk::{Chunk, Out, Parent, Private, Text};
 use crate::context::Context;
 use crate::export::{abort, called_by_c, export};
 use crate::list::{Linked, Links};
+use crate::spare::{self, Leased};
 use crate::talloc;
 use crate::threaded::Ticket;
 use crate::trace::{self, Point};
@@ -22,7 +23,7 @@ c_fn! {
 
 /// `struct tevent_immediate`.
 pub struct Immediate {
-    core: OnceCell<tevent_core::Immediate>,
+    core: OnceCell<Leased>,
     /// The context that it is scheduled on, a wrapper perhaps. `None` while it is not scheduled.
     pub ev: Cell<Option<Chunk<Context>>>,
     /// The context that has it on its list, until its handler has returned.
@@ -64,14 +65,14 @@ pub fn create(parent: Parent, location: Text) -> Option<Chunk<Immediate>> {
             busy: Busy::default(),
         },
     )?;
-    im.core.get_or_init(|| tevent_core::Immediate::new(move |_ev, _im| fire(im)));
+    im.core.get_or_init(|| Leased::to(im));
     talloc::set_destructor(im, destroy);
     Some(im)
 }
 
 called_by_c! {
     fn destroy(im: Chunk<Immediate>) -> c_int {
-        if !im.busy.is_destroyed() {
+        if !im.busy.is_destroyed() && (im.main.get().is_some() || im.ev.get().is_some()) {
             cancel(im);
         }
         busy::end(im, "tevent_immediate double free")
@@ -135,9 +136,11 @@ pub fn schedule(im: Chunk<Immediate>, ev: Chunk<Context>, handler: Given<Immedia
     }
 }
 
-/// Its turn has come.
-fn fire(im: Chunk<Immediate>) {
-    run(im);
+/// The turn of that tag's object has come.
+pub fn fire(tag: u64) {
+    if let Some(im) = spare::object(tag, NAME) {
+        run(im);
+    }
 }
 
 /// It was scheduled by another thread, and its turn has come.

@@ -1,6 +1,6 @@
 //! `libtevent.so.0` over `tevent-core`: unmodified C programs run on the Rust loop.
 //!
-//! Every object of the C API is a talloc chunk of that API's type name ([`chunk::Chunk`]). The chunk of an event holds the
+//! Every object of the C API is a talloc chunk of that API's type name (`Chunk` in `chunk.rs`). The chunk of an event holds the
 //! core's owner of it, which the chunk's destructor drops; the handler that the core calls is a closure that holds the chunk.
 //! The loop, timers, fds, signals, immediates and threads are the core's. Requests and queues are written here, over those:
 //! in C a request's state is talloc memory of the caller, its callbacks are bare functions, and talloc's tree is what frees it,
@@ -25,7 +25,6 @@ mod clock;
 mod common;
 mod context;
 mod debug;
-mod errno;
 mod export;
 mod fd;
 mod immediate;
@@ -37,6 +36,8 @@ mod req;
 mod run;
 mod siginfo;
 mod signal;
+mod spare;
+mod sys;
 mod talloc;
 mod threaded;
 mod time;

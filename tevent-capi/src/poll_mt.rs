@@ -4,15 +4,15 @@
 //! So the core must not be inside one of its own calls then: it is the guest of a loop that only sleeps.
 
 use std::ffi::c_int;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use tevent_core::LoopError;
 
 use crate::chunk::{Chunk, Text};
 use crate::context::Context;
-use crate::errno;
 use crate::export::called_by_c;
+use crate::sys;
 use crate::timers;
 use crate::trace::{self, LoopPoint};
 
@@ -22,7 +22,7 @@ called_by_c! {
         match turn(ev) {
             Ok(()) => 0,
             Err(error) => {
-                errno::set(&error.into());
+                sys::set_errno(&error.into());
                 -1
             }
         }
@@ -40,7 +40,7 @@ fn turn(ev: Chunk<Context>) -> Result<(), LoopError> {
         return Err(LoopError::WouldBlock);
     }
     trace::tell_point(ev, LoopPoint::BeforeWait);
-    sleep(guest.as_raw_fd(), timeout);
+    sys::sleep(guest.as_raw_fd(), timeout);
     trace::tell_point(ev, LoopPoint::AfterWait);
     run(ev).map(|_ran| ())
 }
@@ -51,16 +51,4 @@ fn run(ev: Chunk<Context>) -> Result<bool, LoopError> {
     let ran = ev.core().dispatch();
     ev.tracing.mute(false);
     ran
-}
-
-/// Until it is readable, a signal comes, or the time is over.
-#[allow(unsafe_code, reason = "poll(2)")]
-fn sleep(number: RawFd, timeout: Option<Duration>) {
-    let milliseconds = timeout.map_or(-1, |timeout| {
-        let rounded_up = timeout.as_nanos().div_ceil(1_000_000);
-        c_int::try_from(rounded_up).unwrap_or(c_int::MAX)
-    });
-    let mut watched = libc::pollfd { fd: number, events: libc::POLLIN, revents: 0 };
-    // SAFETY: reads and writes the one pollfd.
-    unsafe { libc::poll(&raw mut watched, 1, milliseconds) };
 }

@@ -65,6 +65,7 @@ fn tell_hook(ev: Chunk<Context>, begin: bool, location: Text) -> c_int {
 /// One turn, by the backend.
 fn turn(ev: Chunk<Context>, location: Text) -> c_int {
     let Some(loop_once) = ev.ops.get().loop_once else { return -1 };
+    ev.clock.turn();
     trace::tell_point(ev, LoopPoint::BeforeLoopOnce);
     let ended = loop_once.call(ev, location);
     trace::tell_point(ev, LoopPoint::AfterLoopOnce);

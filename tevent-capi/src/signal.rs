@@ -9,10 +9,10 @@ use crate::busy::{self, Busy, Handled};
 use crate::call::{Given, c_fn};
 use crate::chunk::{Chunk, Out, Parent, Private, Text};
 use crate::context::Context;
-use crate::errno;
 use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links};
 use crate::siginfo;
+use crate::sys;
 use crate::talloc;
 use crate::trace::{self, Point};
 use crate::wake;
@@ -93,7 +93,7 @@ fn add(
             se.main.set(None);
             talloc::end(se);
             talloc::free(se);
-            errno::set(&error.into());
+            sys::set_errno(&error.into());
             return None;
         }
     }

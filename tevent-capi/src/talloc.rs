@@ -4,7 +4,7 @@
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr::NonNull;
 
-use crate::chunk::{Chunk, Parent, Text};
+use crate::chunk::{Chunk, Parent, Private, Text};
 
 type RawDestructor = unsafe extern "C" fn(*mut c_void) -> c_int;
 
@@ -112,6 +112,11 @@ pub fn named<T>(chunk: Parent, name: &'static CStr) -> Option<Chunk<T>> {
     let named = unsafe { talloc_check_name(chunk.as_ptr(), name.as_ptr()) };
     // SAFETY: our objects alone bear our names.
     NonNull::new(named.cast()).map(|memory| unsafe { Chunk::new(memory) })
+}
+
+/// What a function of ours was given with it when it was set.
+pub fn own<T>(private: Private, name: &'static CStr) -> Chunk<T> {
+    named(private.parent(), name).expect("a function of our own is called with its own object")
 }
 
 pub fn parent(of: Parent) -> Parent {

@@ -5,8 +5,8 @@ use std::ffi::c_int;
 use libc::timeval;
 
 use crate::chunk::Out;
-use crate::clock;
 use crate::export::export;
+use crate::sys;
 
 const MILLION: i64 = 1_000_000;
 
@@ -52,7 +52,7 @@ export! {
     }
 
     fn tevent_timeval_current() -> timeval {
-        clock::wall()
+        sys::wall()
     }
 
     fn tevent_timeval_set(secs: u32, usecs: u32) -> timeval {
@@ -72,6 +72,6 @@ export! {
     }
 
     fn tevent_timeval_current_ofs(secs: u32, usecs: u32) -> timeval {
-        add(clock::wall(), secs, usecs)
+        add(sys::wall(), secs, usecs)
     }
 }

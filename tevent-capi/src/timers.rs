@@ -7,12 +7,12 @@
 use std::cell::{Cell, RefCell};
 
 use libc::timeval;
-use tevent_core::When;
 
 use crate::chunk::Chunk;
 use crate::clock;
 use crate::context::Context;
 use crate::list::List;
+use crate::sys;
 use crate::time::{self, is_zero};
 use crate::timer::{self, Timer};
 use crate::timer_order::TimerOrder;
@@ -86,12 +86,6 @@ impl Timers {
         }
     }
 
-    /// The alarm rings no more; it is made anew when it is needed.
-    pub fn drop_alarm(&self) {
-        self.set_to.set(None);
-        drop(self.alarm.take());
-    }
-
     /// Whether the alarm has rung for nobody, and this in that turn.
     pub fn has_rung_idle(&self, turn: u64) -> bool {
         self.rang_idle.take() == Some(turn)
@@ -109,17 +103,17 @@ pub fn insert(main: Chunk<Context>, te: Chunk<Timer>, due: timeval) {
     if timers.is_empty() {
         main.core().leave_out_timers(0);
     }
-    let due = if is_zero(due) {
+    let rank = if is_zero(due) {
         te.place().set(Place::Zero);
         timers.zero.push_back(te);
         AT_ONCE
     } else {
-        let due = microseconds(due);
-        timers.later.borrow_mut().insert(due, te);
-        due
+        let rank = microseconds(due);
+        timers.later.borrow_mut().insert(rank, te);
+        rank
     };
-    if timers.set_to.get().is_none_or(|set_to| due < set_to) {
-        set_alarm(main, due);
+    if timers.set_to.get().is_none_or(|set_to| rank < set_to) {
+        set_alarm(main, rank, te);
     }
 }
 
@@ -127,16 +121,17 @@ pub fn insert(main: Chunk<Context>, te: Chunk<Timer>, due: timeval) {
 pub fn remove(main: Chunk<Context>, te: Chunk<Timer>) {
     let timers = &main.timers;
     timers.take_out(te);
-    // An alarm for nobody does not keep `loop_wait` going.
     if timers.is_empty() {
-        main.core().leave_out_timers(1);
+        // An alarm for nobody does not keep `loop_wait` going.
+        main.core().leave_out_timers(usize::from(timers.set_to.get().is_some()));
     }
 }
 
-fn set_alarm(main: Chunk<Context>, due: Due) {
+/// The alarm is for that one, which is the first.
+fn set_alarm(main: Chunk<Context>, due: Due, first: Chunk<Timer>) {
     let timers = &main.timers;
     timers.set_to.set(Some(due));
-    let when = if due == AT_ONCE { When::Zero } else { clock::when(due) };
+    let when = main.clock.when(first.due());
     let is_set = timers.alarm.borrow().as_ref().is_some_and(|alarm| alarm.update(when));
     if !is_set {
         let alarm = main.core().add_timer(when, move |_ev, _alarm, _now| ring(main));
@@ -147,34 +142,50 @@ fn set_alarm(main: Chunk<Context>, due: Due) {
 /// Sets the alarm to the first timer, whatever it was set to.
 pub fn settle(main: Chunk<Context>) {
     let timers = &main.timers;
-    let due = timers.first().map(|(due, _te)| due);
-    if due == timers.set_to.get() {
-        return;
+    match timers.first() {
+        Some((due, _te)) if timers.set_to.get() == Some(due) => {}
+        Some((due, te)) => set_alarm(main, due, te),
+        None => silence(main),
     }
-    match due {
-        Some(due) => set_alarm(main, due),
-        None => timers.drop_alarm(),
+}
+
+/// There is nobody to ring for.
+fn silence(main: Chunk<Context>) {
+    let timers = &main.timers;
+    let is_silent =
+        timers.set_to.get().is_some() && timers.alarm.borrow().as_ref().is_some_and(|alarm| main.core().disarm_timer(alarm));
+    if is_silent {
+        timers.set_to.set(None);
+        main.core().leave_out_timers(0);
     }
+}
+
+/// The context begins anew, and the alarm with it.
+pub fn begin_anew(main: Chunk<Context>) {
+    let timers = &main.timers;
+    timers.set_to.set(None);
+    main.core().leave_out_timers(0);
+    drop(timers.alarm.take());
 }
 
 /// The alarm: the first timer's turn has come.
 fn ring(main: Chunk<Context>) {
     let timers = &main.timers;
     timers.set_to.set(None);
+    main.core().leave_out_timers(0);
     let idle = || timers.rang_idle.set(Some(main.core().turns()));
     let Some((due, te)) = timers.first() else { return idle() };
     let mut now = time::ZERO;
     if due != AT_ONCE {
-        let wall = clock::wall();
-        if microseconds(wall) < due - clock::TOLERANCE_US {
+        let wall = sys::wall();
+        if microseconds(wall) < due.saturating_sub(clock::TOLERANCE) {
             idle();
             return settle(main);
         }
         now = time::later(wall, te.due());
     }
-    if let Some(due) = start(main, te) {
-        set_alarm(main, due);
-    }
+    start(main, te);
+    settle(main);
     timer::run(te, now);
 }
 
@@ -184,7 +195,7 @@ pub fn run_own(main: Chunk<Context>) -> bool {
     let Some(te) = timers.zero.first() else {
         // A wait is not cut short for nobody.
         if timers.set_to.get().is_some() && timers.is_empty() {
-            timers.drop_alarm();
+            silence(main);
         }
         return false;
     };
@@ -193,15 +204,9 @@ pub fn run_own(main: Chunk<Context>) -> bool {
     true
 }
 
-/// Its handler is called next. Gives when the next is due.
-pub fn start(main: Chunk<Context>, te: Chunk<Timer>) -> Option<Due> {
-    let timers = &main.timers;
-    timers.take_out(te);
+/// Its handler is called next.
+pub fn start(main: Chunk<Context>, te: Chunk<Timer>) {
+    remove(main, te);
     te.place().set(Place::Running);
-    timers.running.push_back(te);
-    let next = timers.first().map(|(due, _te)| due);
-    if next.is_none() {
-        main.core().leave_out_timers(1);
-    }
-    next
+    main.timers.running.push_back(te);
 }

@@ -10,9 +10,9 @@ use std::os::fd::AsRawFd;
 use crate::backend;
 use crate::chunk::{Chunk, Private, Text};
 use crate::context::Context;
-use crate::errno;
 use crate::export::{called_by_c, export};
-use crate::fd::{self, _tevent_add_fd, Fd, FdHandler};
+use crate::fd::{_tevent_add_fd, Fd, FdHandler};
+use crate::sys;
 
 /// Of one context.
 #[derive(Default)]
@@ -94,7 +94,7 @@ export! {
     }
 
     fn tevent_common_wakeup_fd(number: c_int) -> c_int {
-        let rung = fd::ring(number);
-        if rung { 0 } else { errno::get() }
+        let rung = sys::ring(number);
+        if rung { 0 } else { sys::errno() }
     }
 }

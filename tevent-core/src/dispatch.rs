@@ -102,13 +102,13 @@ pub(crate) fn run_immediate(ev: &ContextRef) -> bool {
     true
 }
 
-enum Timers {
+pub(crate) enum Timers {
     None,
     Zero,
     At(Instant),
 }
 
-fn next_timer(ev: &ContextRef) -> Timers {
+pub(crate) fn next_timer(ev: &ContextRef) -> Timers {
     match ev.timers().borrow().first() {
         None => Timers::None,
         Some(None) => Timers::Zero,
@@ -117,7 +117,7 @@ fn next_timer(ev: &ContextRef) -> Timers {
 }
 
 /// 4. The first timer, which is due.
-fn run_timer(ev: &ContextRef, now: Option<Instant>) {
+pub(crate) fn run_timer(ev: &ContextRef, now: Option<Instant>) {
     let first = ev.timers().borrow_mut().pop();
     if let Some(te) = first {
         te.run(ev, now);
@@ -200,24 +200,10 @@ pub(crate) fn time_to_next(ev: &ContextRef) -> Option<Duration> {
     if scheduled || ev.signals().are_due() || ev.tasks().are_woken() {
         return Some(Duration::ZERO);
     }
-    time_to_next_timer(ev)
-}
-
-/// How long it is to the first timer; nothing if it is due.
-pub(crate) fn time_to_next_timer(ev: &ContextRef) -> Option<Duration> {
     match next_timer(ev) {
         Timers::Zero => Some(Duration::ZERO),
         Timers::At(due) => Some(due.saturating_duration_since(ev.now())),
         Timers::None => None,
-    }
-}
-
-/// 4. The first timer, which is due.
-pub(crate) fn run_first_timer(ev: &ContextRef) {
-    match next_timer(ev) {
-        Timers::Zero => run_timer(ev, None),
-        Timers::At(_due) => run_timer(ev, Some(ev.now())),
-        Timers::None => {}
     }
 }
 

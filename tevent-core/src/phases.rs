@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::context::ContextRef;
-use crate::dispatch::{self, Patience};
+use crate::dispatch::{self, Patience, Timers};
 use crate::error::LoopError;
 use crate::foreign::Beside;
+use crate::timer::TimerRef;
 
 /// What became of the step that runs a timer.
 #[doc(hidden)]
@@ -44,6 +45,18 @@ impl ContextRef {
         self.left_out_timers().set(count);
     }
 
+    /// Takes a pending timer of this context's out of its queue: it is inert until it is [updated](TimerRef::update). False, and it is
+    /// as it was, if it is not pending, or if somebody traces, who would miss its end.
+    #[doc(hidden)]
+    pub fn disarm_timer(&self, te: &TimerRef) -> bool {
+        if self.trace().is_on() || !te.is_pending() {
+            return false;
+        }
+        let queued = self.timers().borrow_mut().remove(te);
+        drop(queued);
+        true
+    }
+
     /// Step 1: the pending signals. Says whether any handler ran.
     #[doc(hidden)]
     pub fn run_signal_phase(&self) -> bool {
@@ -66,13 +79,18 @@ impl ContextRef {
     /// Step 4: the first timer, if it is due.
     #[doc(hidden)]
     pub fn run_timer_phase(&self) -> TimerPhase {
-        match dispatch::time_to_next_timer(self) {
-            None => TimerPhase::Never,
-            Some(Duration::ZERO) => {
-                dispatch::run_first_timer(self);
-                TimerPhase::Ran
+        let now = match dispatch::next_timer(self) {
+            Timers::None => return TimerPhase::Never,
+            Timers::Zero => None,
+            Timers::At(due) => {
+                let now = self.now();
+                if due > now {
+                    return TimerPhase::DueIn(due - now);
+                }
+                Some(now)
             }
-            Some(delay) => TimerPhase::DueIn(delay),
-        }
+        };
+        dispatch::run_timer(self, now);
+        TimerPhase::Ran
     }
 }

@@ -30,6 +30,9 @@ fn echoed(req: Req<FromC>) -> Result<String, ReqError> {
 
 /// What has been ported.
 async fn greet(ctx: ContextRef, ev: CContext, name: CString) -> Result<String, ReqError> {
+    if name.as_c_str() == c"panic" {
+        panic!("as asked");
+    }
     let request = echo(ev, &name).ok_or(ReqError::NO_MEMORY)?;
     let name = echoed(request.await)?;
     let rested = wakeup_recv(wakeup_send(&ctx, Duration::from_millis(1)).await);

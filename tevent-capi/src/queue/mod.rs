@@ -31,14 +31,6 @@ pub struct Queue {
     entries: List<Entry>,
 }
 
-impl Queue {
-    #[allow(unsafe_code, reason = "the queue's immediate has it as its private pointer")]
-    fn of(private: Private) -> Chunk<Queue> {
-        // SAFETY: `schedule_if_waiting` gives it; the immediate is a child of the queue, and goes with it.
-        unsafe { private.chunk() }
-    }
-}
-
 /// The whole advance rule (QUEUE-2, QUEUE-3): the head is triggered from an immediate, unless it was, or the queue is stopped.
 fn schedule_if_waiting(queue: Chunk<Queue>) {
     let (Some(head), Some(im)) = (queue.entries.first(), queue.immediate.get()) else { return };
@@ -57,7 +49,7 @@ fn schedule_if_waiting(queue: Chunk<Queue>) {
 
 called_by_c! {
     fn on_turn(_ev: Option<Chunk<Context>>, _im: Chunk<Immediate>, queue: Private) {
-        let queue = Queue::of(queue);
+        let queue: Chunk<Queue> = talloc::own(queue, NAME);
         let Some(head) = queue.entries.first().filter(|head| queue.running.get() && !head.triggered.get()) else {
             return;
         };

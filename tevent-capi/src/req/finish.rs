@@ -2,7 +2,7 @@
 
 use libc::timeval;
 
-use super::{Req, State, profile};
+use super::{NAME, Req, State, profile};
 use crate::call_depth::{self, Flow};
 use crate::chunk::{Chunk, Private, Text};
 use crate::context::Context;
@@ -60,40 +60,19 @@ pub fn post(req: Chunk<Req>, ev: Chunk<Context>) {
     req.trigger.set(trigger);
     let trigger = trigger.expect("memory for an immediate");
     let name = Text::of(c"tevent_req_trigger");
-    _tevent_schedule_immediate(
-        trigger,
-        ev,
-        Some(ImmediateHandler(call_back)),
-        req.private_to_us(),
-        name,
-        name,
-    );
+    _tevent_schedule_immediate(trigger, ev, Some(ImmediateHandler(call_back)), req.private(), name, name);
 }
 
 called_by_c! {
     fn call_back(_ev: Option<Chunk<Context>>, _im: Chunk<Immediate>, req: Private) {
-        let req = Req::of(req);
+        let req: Chunk<Req> = talloc::own(req, NAME);
         notify(req, req.finished_at.get());
     }
 }
 
 called_by_c! {
     fn time_out(_ev: Option<Chunk<Context>>, _te: Chunk<Timer>, _now: timeval, req: Private) {
-        finish(Req::of(req), State::TimedOut, Text::of(c"tevent_req_timedout"));
-    }
-}
-
-impl Chunk<Req> {
-    fn private_to_us(self) -> Private {
-        self.private()
-    }
-}
-
-impl Req {
-    #[allow(unsafe_code, reason = "an event of the request's own has it as its private pointer")]
-    fn of(private: Private) -> Chunk<Req> {
-        // SAFETY: `post` and `set_endtime` give it; the events are children of the request, and go with it.
-        unsafe { private.chunk() }
+        finish(talloc::own(req, NAME), State::TimedOut, Text::of(c"tevent_req_timedout"));
     }
 }
 

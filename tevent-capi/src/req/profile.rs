@@ -11,6 +11,7 @@ use crate::chunk::{Chunk, Out, Parent, Text};
 use crate::clock;
 use crate::export::{called_by_c, export};
 use crate::list::{Linked, Links, List};
+use crate::sys;
 use crate::talloc;
 use crate::time::ZERO;
 
@@ -87,7 +88,7 @@ fn begin(req: Chunk<Req>, parent: Parent) -> Option<Chunk<Profile>> {
     IN_USE.store(true, Ordering::Relaxed);
     profile.req.set(Some(req));
     profile.name.set(copy(profile, req.type_name));
-    profile.start.set((copy(profile, req.created_at), clock::wall()));
+    profile.start.set((copy(profile, req.created_at), sys::wall()));
     profile.pid.set(clock::pid());
     req.profile.set(Some(profile));
     Some(profile)
@@ -126,7 +127,7 @@ pub fn stop(req: Chunk<Req>, location: Text) {
     let Some(profile) = req.profile.get() else { return };
     let old = profile.stop.get().0;
     if let Some(at) = replace(profile, old, location) {
-        profile.stop.set((at, clock::wall()));
+        profile.stop.set((at, sys::wall()));
     }
     profile.state.set(req.state.get());
     profile.error.set(req.error.get());
