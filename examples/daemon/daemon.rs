@@ -67,5 +67,5 @@ impl Daemon {
 
 /// A daemon does not end because nobody listens to what it says.
 pub(crate) fn say(message: &str) {
-    let _ = writeln!(std::io::stderr(), "daemon: {message}");
+    let _ = writeln!(std::io::stderr(), "daemon: {}", message.trim_end());
 }

@@ -19,7 +19,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_, Vec<&[u8]>> {
     let Some((line, mut rest)) = take_line(bytes, "too big inline request")? else { return Ok(None) };
     let Some(count) = line.strip_prefix(b"*") else {
         let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        return Ok(Some((words.take(MAX_ARGUMENTS).collect(), rest)));
+        return Ok(Some((words.collect(), rest)));
     };
     let count = number(count).map(|count| usize::try_from(count).unwrap_or(0)); // less than none is none
     let count = count.filter(|count| *count <= MAX_ARGUMENTS).ok_or("invalid multibulk length")?;

@@ -6,6 +6,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::{Errno, retry_on_intr};
 use tevent_core::{AddFdError, ContextRef, FdFlags, Req, ReqError, ReqRef};
 
+use crate::cancel;
 use crate::errno::req_error;
 use crate::stream::Stream;
 
@@ -23,7 +24,13 @@ pub struct WaitForError {
 }
 
 /// Waits until something can be read, and reads nothing. With `check_errors` the end of the stream is `EPIPE`; without it that
-/// counts as something to be read.
+/// counts as something to be read, and so does an error.
+///
+/// An empty datagram looks like the end. On a listener, which is readable when a connection is there, leave `check_errors` out.
+///
+/// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later turn.
+/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What
+/// it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `wait_for_read_send`. Spec: IO-4.
 ///
@@ -56,10 +63,13 @@ pub fn wait_for_read_send(ev: &ContextRef, stream: &Stream, check_errors: bool) 
 
 /// Whether something can be read. Frees the request.
 ///
-/// C equivalent: `wait_for_read_recv`. Spec: IO-4.
+/// The example of [`wait_for_read_send`] ends with it. C equivalent: `wait_for_read_recv`. Spec: IO-4.
 ///
 /// # Errors
-/// `EPIPE` where the end was to be checked for and nothing is left; what the system call gave.
+/// - `EPIPE` where the end was to be checked for and nothing is left, after a reset too;
+/// - `EINVAL` with `check_errors` on a listener;
+/// - `ECANCELED`, or what [`errno`](ReqError::errno) says of a request that timed out or has not finished;
+/// - what the system call gave.
 pub fn wait_for_read_recv(req: Req<WaitForRead>) -> Result<(), ReqError> {
     req.recv(|_state| ())
 }
@@ -68,6 +78,10 @@ pub fn wait_for_read_recv(req: Req<WaitForRead>) -> Result<(), ReqError> {
 ///
 /// For a server that wants to know that its client is gone while it works on an answer. It reads nothing, so what the client has
 /// sent stays there.
+///
+/// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later turn.
+/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What
+/// it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `wait_for_error_send`. Spec: IO-4.
 ///
@@ -93,11 +107,14 @@ pub fn wait_for_error_send(ev: &ContextRef, stream: &Stream) -> Req<WaitForError
 
 /// How it failed. Frees the request.
 ///
-/// C equivalent: `wait_for_error_recv`. Spec: IO-4.
+/// The example of [`wait_for_error_send`] ends with it. C equivalent: `wait_for_error_recv`. Spec: IO-4.
 ///
 /// # Errors
-/// Always, unless somebody else called the request done: `ECONNRESET` when the peer has shut down its sending side, `EPIPE` when it
-/// has hung up, else the socket's own error, or `EPIPE`.
+/// Always, unless somebody else called the request done:
+/// - `ECONNRESET` when the peer has shut down its sending side, or has reset the connection;
+/// - `EPIPE` when it has hung up, a pipe's other end included;
+/// - else the socket's own error, such as `ECONNREFUSED` on a datagram socket;
+/// - `ECANCELED`, or what [`errno`](ReqError::errno) says of a request that timed out or has not finished.
 pub fn wait_for_error_recv(req: Req<WaitForError>) -> Result<(), ReqError> {
     req.recv(|_state| ())
 }
@@ -110,6 +127,7 @@ fn watch<S: 'static>(
     flags: FdFlags,
     look: fn(&mut S) -> Poll<Result<(), ReqError>>,
 ) -> Result<(), AddFdError> {
+    cancel::allow(req, ev, |_state| true);
     let watch = req.add_fd(ev, stream, flags, move |req, _flags| req.advance(look))?;
     req.set_cleanup_fn(move |req, _state| drop(req.take(&watch)));
     Ok(())
