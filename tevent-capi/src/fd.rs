@@ -67,8 +67,8 @@ called_by_c! {
     ) -> Option<Chunk<Fd>> {
         let fde = add(ev, parent, fd, flags, Given { function: handler, private, name: handler_name, location })?;
         let main = fde.main.get()?;
-        let watch = main.core().add_fd(fd, of_bits(flags), move |_ev, _fde, ready| {
-            run(fde, bits_of(ready));
+        let watch = main.core().add_fd(fd, FdFlags::from_bits_truncate(flags), move |_ev, _fde, ready| {
+            run(fde, ready.bits());
         });
         let Ok(watch) = watch else {
             talloc::free(fde);
@@ -150,20 +150,6 @@ pub fn is_armed(fde: Chunk<Fd>) -> bool {
     armed
 }
 
-/// Flags that the core does not know are not watched for.
-fn of_bits(bits: u16) -> FdFlags {
-    let known = [(1, FdFlags::READ), (2, FdFlags::WRITE), (4, FdFlags::ERROR)];
-    known
-        .iter()
-        .filter(|(bit, _flag)| bits & bit != 0)
-        .fold(FdFlags::NONE, |flags, (_bit, flag)| flags | *flag)
-}
-
-fn bits_of(flags: FdFlags) -> u16 {
-    let known = [(1, FdFlags::READ), (2, FdFlags::WRITE), (4, FdFlags::ERROR)];
-    known.iter().filter(|(_bit, flag)| flags.contains(*flag)).fold(0, |bits, (bit, _flag)| bits | bit)
-}
-
 /// Looks at the core's event without taking it.
 fn with_watch<R>(fde: Chunk<Fd>, look: impl FnOnce(&FdEvent) -> R) -> Option<R> {
     let watch = fde.watch.take()?;
@@ -176,11 +162,11 @@ called_by_c! {
     pub fn watched_flags(fde: Chunk<Fd>) -> u16 {
         let watched = with_watch(fde, |watch| watch.flags()).unwrap_or(FdFlags::NONE);
         // What was asked for, with bits that mean nothing; unless the core has disarmed it since.
-        if watched == of_bits(fde.flags.get()) { fde.flags.get() } else { bits_of(watched) }
+        if watched == FdFlags::from_bits_truncate(fde.flags.get()) { fde.flags.get() } else { watched.bits() }
     }
 
     pub fn set_watched_flags(fde: Chunk<Fd>, flags: u16) {
-        if with_watch(fde, |watch| watch.set_flags(of_bits(flags))).is_some() {
+        if with_watch(fde, |watch| watch.set_flags(FdFlags::from_bits_truncate(flags))).is_some() {
             fde.flags.set(flags);
         }
     }

@@ -80,7 +80,9 @@ impl TimerOrder {
             let least = children.reduce(|least, child| {
                 if self.entries[child].is_before(&self.entries[least]) { child } else { least }
             });
-            let Some(least) = least.filter(|least| self.entries[*least].is_before(&self.entries[at])) else { break };
+            let Some(least) = least.filter(|least| self.entries[*least].is_before(&self.entries[at])) else {
+                break;
+            };
             self.entries.swap(at, least);
             self.note(at);
             at = least;

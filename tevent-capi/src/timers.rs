@@ -152,8 +152,8 @@ pub fn settle(main: Chunk<Context>) {
 /// There is nobody to ring for.
 fn silence(main: Chunk<Context>) {
     let timers = &main.timers;
-    let is_silent =
-        timers.set_to.get().is_some() && timers.alarm.borrow().as_ref().is_some_and(|alarm| main.core().disarm_timer(alarm));
+    let is_silent = timers.set_to.get().is_some()
+        && timers.alarm.borrow().as_ref().is_some_and(|alarm| main.core().disarm_timer(alarm));
     if is_silent {
         timers.set_to.set(None);
         main.core().leave_out_timers(0);

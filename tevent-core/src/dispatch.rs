@@ -63,11 +63,7 @@ fn whole_turn(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -
 }
 
 /// Runs the handlers of at most one source.
-fn run_one_source(
-    ev: &ContextRef,
-    patience: Patience,
-    own: impl FnOnce() -> bool,
-) -> Result<(), LoopError> {
+fn run_one_source(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
     // 1. The pending signals.
     if ev.signals().run_pending(ev) {
         return Ok(());
@@ -80,11 +76,7 @@ fn run_one_source(
 
 /// The rest of the order: what this thread itself has added.
 #[inline(never)]
-fn run_own_source(
-    ev: &ContextRef,
-    patience: Patience,
-    own: impl FnOnce() -> bool,
-) -> Result<(), LoopError> {
+fn run_own_source(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
     if run_immediate(ev) || own() {
         return Ok(());
     }
