@@ -181,7 +181,7 @@ export! {
         im: Chunk<Immediate>, ev: Chunk<Context>, handler: Option<ImmediateHandler>, private: Private,
         handler_name: Text, location: Text,
     ) {
-        let ops = ev.main().map(|main| main.ops.get());
+        let ops = ev.main().map(|main| main.ops);
         match ops.and_then(|ops| ops.schedule_immediate) {
             Some(schedule) => schedule.call(im, ev, handler, private, handler_name, location),
             None => abort(Some(ev), "tevent_schedule_immediate() on a context without a loop"),

@@ -77,6 +77,7 @@ export! {
         let _gone = tp.threads.schedule(move |_ev| {
             let _at_last = delivery;
             let (ev, im, private) = carried.get();
+            // Not as an immediate of this context: the handler may hand it on to another thread, and then it is not ours any more.
             if let Some(handler) = handler
                 && open.load(Ordering::Acquire)
                 && alive.load(Ordering::Acquire)
