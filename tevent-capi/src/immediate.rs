@@ -94,6 +94,11 @@ pub fn detach(im: Chunk<Immediate>) {
     leave(im);
 }
 
+/// It is going to another thread: what the core remembers of this thread's context stays here.
+pub fn forget(im: Chunk<Immediate>) {
+    reset(im);
+}
+
 fn reset(im: Chunk<Immediate>) {
     if let Some(core) = im.core.get() {
         core.reset();
