@@ -7,6 +7,7 @@ use std::time::Duration;
 use libc::timeval;
 use tevent_core::{LoopError, TimerPhase};
 
+use crate::busy;
 use crate::chunk::{Chunk, Parent, Text};
 use crate::clock;
 use crate::context::Context;
@@ -58,9 +59,9 @@ export! {
 
     fn tevent_common_loop_wait(ev: Chunk<Context>, location: Text) -> c_int {
         while !ev.is_destroyed() && have_events(ev) {
-            crate::busy::enter(ev);
+            busy::enter(ev);
             let ended = run::_tevent_loop_once(ev, location);
-            if crate::busy::leave(ev) {
+            if busy::leave(ev) {
                 return 0;
             }
             if ended != 0 {

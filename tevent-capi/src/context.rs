@@ -34,7 +34,7 @@ pub const NAME: &CStr = c"struct tevent_context";
 pub struct Context {
     /// `None` in a wrapper.
     core: Option<tevent_core::Context>,
-    pub ops: Cell<&'static Ops>,
+    pub ops: &'static Ops,
     wait_timeout: Cell<c_int>,
     busy: Busy,
     pub fds: List<Fd>,
@@ -55,7 +55,7 @@ impl Context {
     pub fn new(core: Option<tevent_core::Context>, ops: &'static Ops, wrapping: Wrapping) -> Self {
         Context {
             core,
-            ops: Cell::new(ops),
+            ops,
             wait_timeout: Cell::new(WAIT_TIMEOUT),
             busy: Busy::default(),
             fds: List::new(),
@@ -77,9 +77,7 @@ impl Context {
         self.core.as_deref().expect("a wrapper is not asked for its loop")
     }
 
-    /// How long a turn waits when no timer is pending.
-    ///
-    /// `None` is for ever.
+    /// How long a turn waits when no timer is pending. `None` is for ever.
     pub fn wait_timeout(&self) -> Option<Duration> {
         let seconds = self.wait_timeout.get();
         (seconds != c_int::MAX).then(|| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
@@ -125,7 +123,7 @@ fn detach_all(ev: Chunk<Context>) {
     ev.threads.close();
     ev.wake.clear();
     while let Some(wrapper) = ev.wrapping.first_wrapper() {
-        wrapper.abandon(ev);
+        wrapper.leave(ev);
     }
     while let Some(fde) = ev.fds.first() {
         fd::detach(fde);
@@ -178,8 +176,7 @@ export! {
         if ev.core().re_initialise().is_err() {
             return -1;
         }
-        ev.threads.reopen();
-        match ev.ops.get().context_init {
+        match ev.ops.context_init {
             Some(init) => init.call(ev),
             None => 0,
         }
@@ -200,6 +197,6 @@ export! {
     }
 
     fn tevent_signal_support(ev: Chunk<Context>) -> bool {
-        ev.ops.get().add_signal.is_some()
+        ev.ops.add_signal.is_some()
     }
 }

@@ -181,7 +181,7 @@ export! {
         ev: Chunk<Context>, parent: Parent, fd: c_int, flags: u16, handler: Option<FdHandler>, private: Private,
         handler_name: Text, location: Text,
     ) -> Option<Chunk<Fd>> {
-        let add = ev.main()?.ops.get().add_fd?;
+        let add = ev.main()?.ops.add_fd?;
         add.call(ev, parent, fd, flags, handler, private, handler_name, location)
     }
 
@@ -219,7 +219,7 @@ export! {
     }
 
     fn tevent_fd_get_flags(fde: Option<Chunk<Fd>>) -> u16 {
-        let ops = fde.and_then(|fde| fde.main.get()).map(|main| main.ops.get());
+        let ops = fde.and_then(|fde| fde.main.get()).map(|main| main.ops);
         match (fde, ops.and_then(|ops| ops.get_fd_flags)) {
             (Some(fde), Some(get)) => get.call(fde),
             _ => 0,
@@ -227,14 +227,14 @@ export! {
     }
 
     fn tevent_fd_set_flags(fde: Option<Chunk<Fd>>, flags: u16) {
-        let ops = fde.and_then(|fde| fde.main.get()).map(|main| main.ops.get());
+        let ops = fde.and_then(|fde| fde.main.get()).map(|main| main.ops);
         if let (Some(fde), Some(set)) = (fde, ops.and_then(|ops| ops.set_fd_flags)) {
             set.call(fde, flags);
         }
     }
 
     fn tevent_fd_set_close_fn(fde: Option<Chunk<Fd>>, close_fn: Option<CloseFn>) {
-        let ops = fde.and_then(|fde| fde.main.get()).map(|main| main.ops.get());
+        let ops = fde.and_then(|fde| fde.main.get()).map(|main| main.ops);
         if let (Some(fde), Some(set)) = (fde, ops.and_then(|ops| ops.set_fd_close_fn)) {
             set.call(fde, close_fn);
         }

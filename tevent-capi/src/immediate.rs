@@ -94,6 +94,11 @@ pub fn detach(im: Chunk<Immediate>) {
     leave(im);
 }
 
+/// It is going to another thread: what the core remembers of this thread's context stays here.
+pub fn forget(im: Chunk<Immediate>) {
+    reset(im);
+}
+
 fn reset(im: Chunk<Immediate>) {
     if let Some(core) = im.core.get() {
         core.reset();
@@ -181,7 +186,7 @@ export! {
         im: Chunk<Immediate>, ev: Chunk<Context>, handler: Option<ImmediateHandler>, private: Private,
         handler_name: Text, location: Text,
     ) {
-        let ops = ev.main().map(|main| main.ops.get());
+        let ops = ev.main().map(|main| main.ops);
         match ops.and_then(|ops| ops.schedule_immediate) {
             Some(schedule) => schedule.call(im, ev, handler, private, handler_name, location),
             None => abort(Some(ev), "tevent_schedule_immediate() on a context without a loop"),

@@ -9,7 +9,7 @@ use tevent_core::ThreadProxy;
 use crate::chunk::{Chunk, Out, Parent, Private};
 use crate::context::Context;
 use crate::export::{called_by_c, export};
-use crate::immediate::{Immediate, ImmediateHandler};
+use crate::immediate::{self, Immediate, ImmediateHandler};
 use crate::talloc;
 use crate::threaded::Carried;
 use crate::wake;
@@ -69,6 +69,7 @@ export! {
         let private = place_of_private.get().unwrap_or(std::ptr::null_mut());
         talloc::steal(load.parent(), im.as_ptr());
         talloc::steal(load.parent(), private);
+        immediate::forget(im);
         place_of_im.put(None);
         place_of_private.put(std::ptr::null_mut());
         let delivery = Delivery(Carried(load));
@@ -77,6 +78,7 @@ export! {
         let _gone = tp.threads.schedule(move |_ev| {
             let _at_last = delivery;
             let (ev, im, private) = carried.get();
+            // Not as an immediate of this context: the handler may hand it on to another thread, and then it is not ours any more.
             if let Some(handler) = handler
                 && open.load(Ordering::Acquire)
                 && alive.load(Ordering::Acquire)

@@ -64,7 +64,7 @@ fn tell_hook(ev: Chunk<Context>, begin: bool, location: Text) -> c_int {
 
 /// One turn, by the backend.
 fn turn(ev: Chunk<Context>, location: Text) -> c_int {
-    let Some(loop_once) = ev.ops.get().loop_once else { return -1 };
+    let Some(loop_once) = ev.ops.loop_once else { return -1 };
     ev.clock.turn();
     trace::tell_point(ev, LoopPoint::BeforeLoopOnce);
     let ended = loop_once.call(ev, location);
@@ -104,7 +104,7 @@ export! {
 
     fn _tevent_loop_wait(ev: Chunk<Context>, location: Text) -> c_int {
         refuse_wrapper(ev, "tevent_wrapper_glue_loop_wait() called");
-        match ev.ops.get().loop_wait {
+        match ev.ops.loop_wait {
             Some(loop_wait) => loop_wait.call(ev, location),
             None => -1,
         }

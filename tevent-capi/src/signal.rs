@@ -152,7 +152,7 @@ export! {
         ev: Chunk<Context>, parent: Parent, signum: c_int, sa_flags: c_int, handler: Option<SignalHandler>,
         private: Private, handler_name: Text, location: Text,
     ) -> Option<Chunk<Signal>> {
-        let add = ev.main()?.ops.get().add_signal?;
+        let add = ev.main()?.ops.add_signal?;
         add.call(ev, parent, signum, sa_flags, handler, private, handler_name, location)
     }
 

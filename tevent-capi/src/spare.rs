@@ -55,9 +55,9 @@ impl Deref for Leased {
 impl Drop for Leased {
     fn drop(&mut self) {
         let Some(core) = self.0.take() else { return };
-        if core.is_scheduled() {
-            core.reset();
-        }
+        // Also one that is not scheduled: its next object may go to another thread, to which it must not carry what it remembers of
+        // this one's context.
+        core.reset();
         core.set_tag(NOBODY);
         // At the end of a thread there is no place for it any more.
         let _gone = IMMEDIATES.try_with(|spare| {

@@ -1,6 +1,6 @@
 //! Immediates that other threads schedule.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,27 +31,19 @@ impl<T: Copy> Carried<T> {
 
 /// Of one context: whether what is on its way still finds it.
 #[derive(Default)]
-pub struct Threads {
-    open: RefCell<Arc<AtomicBool>>,
-    set_up: Cell<bool>,
-}
+pub struct Threads(RefCell<Option<Arc<AtomicBool>>>);
 
 impl Threads {
     /// The context goes, or begins anew: what is on its way does not arrive.
     pub fn close(&self) {
-        self.open.borrow().store(false, Ordering::Release);
-    }
-
-    pub fn reopen(&self) {
-        self.open.replace(Arc::new(AtomicBool::new(true)));
+        if let Some(alive) = self.0.take() {
+            alive.store(false, Ordering::Release);
+        }
     }
 
     /// True as long as the context is the same.
     pub fn alive(&self) -> Arc<AtomicBool> {
-        if !self.set_up.replace(true) {
-            self.open.borrow().store(true, Ordering::Release);
-        }
-        Arc::clone(&self.open.borrow())
+        Arc::clone(self.0.borrow_mut().get_or_insert_with(|| Arc::new(AtomicBool::new(true))))
     }
 }
 
@@ -105,6 +97,7 @@ export! {
         if !tctx.alive.load(Ordering::Acquire) {
             return;
         }
+        immediate::forget(im);
         let ticket = Ticket(Arc::default());
         im.ev.set(Some(tctx.ev));
         im.handler.set(Given { function: handler, private, name: handler_name, location });

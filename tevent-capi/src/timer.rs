@@ -138,7 +138,7 @@ export! {
         ev: Chunk<Context>, parent: Parent, due: timeval, handler: Option<TimerHandler>, private: Private,
         handler_name: Text, location: Text,
     ) -> Option<Chunk<Timer>> {
-        let add = ev.main()?.ops.get().add_timer?;
+        let add = ev.main()?.ops.add_timer?;
         add.call(ev, parent, due, handler, private, handler_name, location)
     }
 

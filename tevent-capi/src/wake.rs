@@ -2,10 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
+use std::os::fd::AsRawFd;
 
 use tevent_core::{LoopFd, ThreadedContext};
-
-use std::os::fd::AsRawFd;
 
 use crate::backend;
 use crate::chunk::{Chunk, Private, Text};
@@ -40,7 +39,7 @@ impl Wake {
 /// Something ends the sleep of a backend of the user's when a signal or another thread has something for the loop: it watches
 /// the core's, and has it run what came.
 pub fn be_heard(ev: Chunk<Context>) -> bool {
-    if backend::watches(ev.ops.get()) || ev.wake.watch.get().is_some() {
+    if backend::watches(ev.ops) || ev.wake.watch.get().is_some() {
         return true;
     }
     let Ok(guest) = ev.core().loop_fd() else { return false };

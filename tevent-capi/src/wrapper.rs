@@ -174,12 +174,8 @@ pub fn around(
 }
 
 impl Chunk<Context> {
-    /// The main context goes: nothing that was added through the wrapper is called any more.
-    pub fn abandon(self, main: Chunk<Context>) {
-        self.leave(main);
-    }
-
-    fn leave(self, main: Chunk<Context>) {
+    /// One of both goes: nothing that was added through the wrapper is called any more.
+    pub fn leave(self, main: Chunk<Context>) {
         main.wrapping.wrappers.remove(self);
         if let Some(glue) = self.wrapping.glue() {
             glue.main.set(None);
@@ -224,7 +220,7 @@ export! {
             in_use: Cell::new(false),
         };
         let wrapping = Wrapping { glue: Some(glue), ..Wrapping::main() };
-        let wrapper = talloc::create(parent, context::NAME, Context::new(None, main.ops.get(), wrapping))?;
+        let wrapper = talloc::create(parent, context::NAME, Context::new(None, main.ops, wrapping))?;
         talloc::set_destructor(wrapper, destroy);
         let memory = talloc::zeroed(wrapper.parent(), size, name);
         if memory.is_null() {

@@ -113,6 +113,67 @@ static void proxies(struct tevent_context *ev)
 	run(ev);
 }
 
+/* One load goes back and forth between two threads, handed on inside its own handler. */
+static struct tevent_thread_proxy *here, *there;
+static bool over;
+
+static void on_ball_here(struct tevent_context *ev, struct tevent_immediate *im, void *ball);
+
+static void on_ball_there(struct tevent_context *ev, struct tevent_immediate *im, void *ball)
+{
+	check(!pthread_equal(pthread_self(), owner));
+	over = ++*(int *)ball == EACH;
+	tevent_thread_proxy_schedule(here, &im, on_ball_here, &ball);
+}
+
+static void on_ball_here(struct tevent_context *ev, struct tevent_immediate *im, void *ball)
+{
+	check(pthread_equal(pthread_self(), owner));
+	count = *(int *)ball;
+	if (count < EACH) {
+		tevent_thread_proxy_schedule(there, &im, on_ball_there, &ball);
+	}
+}
+
+static void *play(void *ready)
+{
+	struct tevent_context *ev = tevent_context_init(NULL);
+
+	there = tevent_thread_proxy_create(ev);
+	check(write(*(int *)ready, "x", 1) == 1);
+	while (!over) {
+		check(tevent_loop_once(ev) == 0);
+	}
+	talloc_free(there);
+	talloc_free(ev);
+	return NULL;
+}
+
+static void back_and_forth(struct tevent_context *ev)
+{
+	struct tevent_immediate *im = tevent_create_immediate(NULL);
+	int *ball = talloc_named_const(NULL, sizeof(int), "the ball");
+	pthread_t other;
+	int ends[2];
+	char c;
+
+	say("== back and forth");
+	count = *ball = 0;
+	here = tevent_thread_proxy_create(ev);
+	check(pipe(ends) == 0);
+	check(pthread_create(&other, NULL, play, &ends[1]) == 0);
+	check(read(ends[0], &c, 1) == 1);
+	tevent_thread_proxy_schedule(there, &im, on_ball_there, &ball);
+	while (count < EACH) {
+		check(tevent_loop_once(ev) == 0);
+	}
+	pthread_join(other, NULL);
+	say("%d times", count);
+	talloc_free(here);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void gone(void)
 {
 	struct tevent_context *ev = tevent_context_init(NULL);
@@ -136,6 +197,7 @@ int main(void)
 	owner = pthread_self();
 	threaded(ev);
 	proxies(ev);
+	back_and_forth(ev);
 	gone();
 	return talloc_free(ev);
 }
