@@ -52,8 +52,38 @@ mod documents {
     #[doc = include_str!("../README.md")]
     struct Readme;
 
-    #[doc = include_str!("../docs/queue-tutorial.md")]
-    struct QueueTutorial;
+    #[doc = include_str!("../docs/tutorial/01-context.md")]
+    struct Context;
+
+    #[doc = include_str!("../docs/tutorial/02-events.md")]
+    struct Events;
+
+    #[doc = include_str!("../docs/tutorial/03-data.md")]
+    struct Data;
+
+    #[doc = include_str!("../docs/tutorial/04-requests.md")]
+    struct Requests;
+
+    #[doc = include_str!("../docs/tutorial/05-queue.md")]
+    struct TheQueue;
+
+    #[doc = include_str!("../docs/tutorial/06-threads.md")]
+    struct Threads;
+
+    #[doc = include_str!("../docs/tutorial/07-io.md")]
+    struct Io;
+
+    #[doc = include_str!("../docs/tutorial/08-testing.md")]
+    struct Testing;
+
+    #[doc = include_str!("../docs/tutorial/09-tracing.md")]
+    struct Tracing;
+
+    #[doc = include_str!("../docs/tutorial/10-embedding.md")]
+    struct Embedding;
+
+    #[doc = include_str!("../docs/tutorial/11-special-problems.md")]
+    struct SpecialProblems;
 
     #[doc = include_str!("../docs/porting.md")]
     struct Porting;

@@ -1,11 +1,12 @@
 //! The hot path does not allocate, and the rest allocates a fixed number of times.
 
-#![allow(unsafe_code, reason = "a counting allocator cannot be written without")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "support/counting.rs"]
+mod counting;
+
 use std::cell::Cell;
 use std::io::Write;
 use std::rc::Rc;
@@ -15,59 +16,9 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
+use counting::{allocations, bytes};
 use support::{on_every_backend, pair, turns};
 use tevent::{FdFlags, FdSource, Immediate, Queue, Req, ReqRef, ReqState, When};
-
-thread_local! {
-    /// Of this thread alone, so that tests that run at the same time do not disturb each other. It is initialised
-    /// without an allocation and needs no destructor, so the allocator itself may use it.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    static BYTES: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn count_one(bytes: usize) {
-    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-    BYTES.set(BYTES.get() + bytes);
-}
-
-// SAFETY: every method hands its arguments on to `System` as they are and gives back what that gives; counting
-// neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count_one(layout.size());
-        // SAFETY: the caller keeps the promises of `alloc`, which are those of `System`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count_one(layout.size());
-        // SAFETY: as in `alloc`.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count_one(size);
-        // SAFETY: as in `alloc`; the block came from `System`, because all blocks do.
-        unsafe { System.realloc(block, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as in `realloc`.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// How often the work allocates.
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
 
 const ROUNDS: u64 = 100;
 
@@ -461,9 +412,7 @@ fn bytes_of_each_object() {
     let first = ctx.add_fd(&near, FdFlags::READ, |_, _, _| {}).unwrap();
     let bytes = |make: &dyn Fn()| {
         make(); // what grows only once has grown
-        let before = BYTES.get();
-        make();
-        BYTES.get() - before
+        bytes(make)
     };
     let sizes = [
         ("Immediate", 88, bytes(&|| drop(Immediate::new(|_, _| {})))),

@@ -1,5 +1,8 @@
-//! IO-1, `writev`: how all bytes get out, and what ends it. Leaving early is in `io_broken_stream.rs`,
-//! blocking files in `io_never_blocks.rs`.
+//! IO-1, `writev`: how all bytes get out, and what ends it. Frames that are left in the middle are in `io_broken_stream.rs`,
+//! blocking files in `io_never_blocks.rs`, datagrams in `io_datagrams.rs`.
+//!
+//! Of all requests: how they are told of an end, a half-close or a reset, `io_ends.rs`; freed, cancelled and out of time in every
+//! state, `io_leaving.rs`; interrupted, `io_interrupted.rs`. What cannot occur stands at the head of each.
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 #[path = "support/streams.rs"]
@@ -13,7 +16,7 @@ use rustix::io::Errno;
 use streams::{assert_errno, collect, full_pair, impatient, log_callback, narrow_pair, pattern};
 use support::{Log, drain, on_every_backend, pair, run_ready, turns};
 use tevent::io::{Stream, writev_recv, writev_send};
-use tevent::{Queue, ReqState};
+use tevent::{FdFlags, Queue, ReqState};
 
 on_every_backend! {
     fn io_1_all_bytes_arrive_in_order_over_many_calls(backend) {
@@ -207,6 +210,24 @@ on_every_backend! {
         }
         run_ready(&ctx);
         assert_eq!(*got.borrow(), b"abcabc");
+    }
+
+    fn io_1_fd_8_an_event_takes_a_stream_as_it_is_and_shares_its_file(backend) {
+        let ctx = impatient(backend);
+        let (near, mut far) = pair();
+        let (stream, log) = (Stream::new(near), Log::new());
+        let note = log.clone();
+        let fde = ctx.add_fd(stream, FdFlags::READ, move |_ev, fde, _flags| {
+            note.add("read");
+            fde.set_flags(FdFlags::NONE);
+        });
+        far.write_all(b"x").unwrap();
+        run_ready(&ctx);
+        assert_eq!(log.take(), ["read"]);
+        far.write_all(b"the file is open").unwrap();
+        drop(fde.unwrap());
+        run_ready(&ctx);
+        assert!(far.write_all(b"and closed with its event").is_err());
     }
 
     fn io_1_hundreds_of_buffers_keep_their_order(backend) {

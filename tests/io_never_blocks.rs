@@ -1,20 +1,21 @@
 //! IO-1, last part: whatever the stream is, and whatever its mode, a write never blocks the loop.
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
+#[path = "support/media.rs"]
+mod media;
 #[path = "support/streams.rs"]
 mod streams;
 mod support;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Read, Seek};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::fs::{CWD, MemfdFlags, Mode, memfd_create, mkfifoat};
-use streams::{TempPath, collect, full_pair, impatient, is_blocking, pattern, set_blocking};
+use media::Medium;
+use rustix::fs::{MemfdFlags, memfd_create};
+use streams::{collect, full_pair, impatient, is_blocking, pattern, set_blocking};
 use support::{Kind, drain, on_every_backend, run_ready};
 use tevent::Queue;
 use tevent::io::{Stream, writev_recv, writev_send};
@@ -48,12 +49,11 @@ impl Rescuer {
 }
 
 /// Writes more than fits to a blocking file, and reads it only when the loop has nothing to do any more.
-fn writes_all_without_blocking(backend: Kind, open: impl Fn() -> (OwnedFd, File)) {
-    let ctx = impatient(backend);
+fn writes_all_without_blocking(backend: Kind, medium: Medium) {
+    let ctx = backend.context();
     for queue in [None, Some(Queue::create("queue"))] {
-        let (writer, reader) = open();
-        set_blocking(&reader, false);
-        let stream = Stream::new(writer);
+        let (stream, reader) = medium.writing();
+        let reader = File::from(reader);
         assert!(is_blocking(&stream));
         let rescuer = Rescuer::new(reader.try_clone().unwrap());
         let bytes = pattern(500_001);
@@ -62,44 +62,28 @@ fn writes_all_without_blocking(backend: Kind, open: impl Fn() -> (OwnedFd, File)
         assert!(!rescuer.had_to_act(), "a write has blocked");
         assert!(req.is_in_progress() && is_blocking(&stream));
         let (_reading, got) = collect(&ctx, reader);
-        req.poll(&ctx).unwrap();
-        run_ready(&ctx);
+        ctx.loop_until(|| got.borrow().len() == bytes.len()).unwrap();
         assert_eq!(writev_recv(req), Ok(bytes.len()));
         assert!(*got.borrow() == bytes);
     }
 }
 
-fn socket_ends() -> (OwnedFd, File) {
-    let (near, far) = UnixStream::pair().unwrap();
-    (near.into(), OwnedFd::from(far).into())
-}
-
-fn pipe_ends() -> (OwnedFd, File) {
-    let (reader, writer) = std::io::pipe().unwrap();
-    (writer.into(), OwnedFd::from(reader).into())
-}
-
-/// A pipe with a name, to which the kernel does not offer writes that do not wait (`RWF_NOWAIT`).
-fn fifo_ends() -> (OwnedFd, File) {
-    let path = TempPath::new();
-    mkfifoat(CWD, &path.0, Mode::RUSR | Mode::WUSR).unwrap();
-    // Open for both, because opening one end waits for the other.
-    let reader = OpenOptions::new().read(true).write(true).open(&path.0).unwrap();
-    let writer = OpenOptions::new().write(true).open(&path.0).unwrap();
-    (writer.into(), reader)
-}
-
 on_every_backend! {
-    fn io_1_never_blocks_on_a_blocking_socket(backend) {
-        writes_all_without_blocking(backend, socket_ends);
+    fn io_1_never_blocks_on_a_blocking_tcp_socket(backend) {
+        writes_all_without_blocking(backend, Medium::Tcp);
+    }
+
+    fn io_1_never_blocks_on_a_blocking_unix_socket(backend) {
+        writes_all_without_blocking(backend, Medium::Unix);
     }
 
     fn io_1_never_blocks_on_a_blocking_pipe(backend) {
-        writes_all_without_blocking(backend, pipe_ends);
+        writes_all_without_blocking(backend, Medium::Pipe);
     }
 
+    /// To one with a name the kernel does not offer writes that do not wait (`RWF_NOWAIT`).
     fn io_1_never_blocks_on_a_blocking_pipe_with_a_name(backend) {
-        writes_all_without_blocking(backend, fifo_ends);
+        writes_all_without_blocking(backend, Medium::Fifo);
     }
 
     fn io_1_a_full_stream_is_waited_for(backend) {

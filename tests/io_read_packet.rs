@@ -1,9 +1,12 @@
-//! Reading packets (IO-2), on every backend.
+//! IO-2, `read_packet`: what belongs to a packet. How it is told of the end: `io_ends.rs`; freed, cancelled and out of time:
+//! `io_leaving.rs`; datagrams: `io_datagrams.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
 mod support;
 
+#[path = "support/media.rs"]
+mod media;
 #[path = "support/random.rs"]
 mod random;
 #[path = "support/streams.rs"]
@@ -12,12 +15,10 @@ mod streams;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::rc::Rc;
-use std::time::Duration;
 
+use media::{Medium, await_arrival, put};
 use random::Random;
 use rustix::io::Errno;
 use streams::{assert_errno, impatient, set_blocking};
@@ -39,23 +40,15 @@ fn frame(body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Both ends of each kind of byte stream: which read, and which write.
+/// Both ends of each kind of byte stream: which read, and which write. One does not block.
 fn each_kind(run: impl Fn(Stream, OwnedFd)) {
-    let (near, far) = UnixStream::pair().unwrap();
-    run(Stream::new(near), far.into());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    far.set_nodelay(true).unwrap();
-    run(Stream::new(listener.accept().unwrap().0), far.into());
-    let (near, far) = rustix::pipe::pipe().unwrap();
-    run(Stream::new(near), far);
-    let (near, far) = rustix::pipe::pipe().unwrap();
+    for medium in Medium::BYTES {
+        let (near, far) = medium.reading();
+        run(near, far);
+    }
+    let (near, far) = Medium::Pipe.reading();
     set_blocking(&near, false);
-    run(Stream::new(near), far);
-}
-
-fn write(file: &OwnedFd, bytes: &[u8]) {
-    assert_eq!(rustix::io::write(file, bytes), Ok(bytes.len()));
+    run(near, far);
 }
 
 on_every_backend! {
@@ -65,11 +58,11 @@ on_every_backend! {
             let req = framed(&ctx, &stream);
             for byte in frame(b"hello") {
                 assert!(req.is_in_progress());
-                write(&far, &[byte]);
+                put(&far, &[byte]);
                 turns(&ctx, 1);
             }
             assert_eq!(read_packet_recv(req).unwrap(), frame(b"hello"));
-            write(&far, &[&frame(b"two")[..], &frame(b""), b"rest"].concat());
+            put(&far, &[&frame(b"two")[..], &frame(b""), b"rest"].concat());
             for body in [&b"two"[..], b""] {
                 let req = framed(&ctx, &stream);
                 req.poll(&ctx).unwrap();
@@ -100,7 +93,7 @@ on_every_backend! {
         let ctx = impatient(backend);
         let (near, far) = rustix::pipe::pipe().unwrap();
         let stream = Stream::new(near);
-        write(&far, &frame(b"pipe"));
+        put(&far, &frame(b"pipe"));
         let req = framed(&ctx, &stream);
         assert!(req.is_in_progress(), "it waits for READ");
         turns(&ctx, 1);
@@ -115,7 +108,7 @@ on_every_backend! {
             each_kind(|stream, far| {
                 let ctx = impatient(backend);
                 let req = framed(&ctx, &stream);
-                write(&far, &packet[..sent]);
+                put(&far, &packet[..sent]);
                 run_ready(&ctx);
                 assert!(req.is_in_progress());
                 drop(far);
@@ -123,24 +116,6 @@ on_every_backend! {
                 assert_errno(read_packet_recv(req), Errno::PIPE);
             });
         }
-    }
-
-    fn io_2_a_half_close_is_the_end_and_a_reset_is_told(backend) {
-        let ctx = impatient(backend);
-        let (near, far) = pair();
-        let stream = Stream::new(near);
-        let req = framed(&ctx, &stream);
-        far.shutdown(Shutdown::Write).unwrap();
-        req.poll(&ctx).unwrap();
-        assert_errno(read_packet_recv(req), Errno::PIPE);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let stream = Stream::new(listener.accept().unwrap().0);
-        let req = framed(&ctx, &stream);
-        rustix::net::sockopt::set_socket_linger(&far, Some(Duration::ZERO)).unwrap();
-        drop(far);
-        req.poll(&ctx).unwrap();
-        assert_errno(read_packet_recv(req), Errno::CONNRESET);
     }
 
     fn io_2_what_more_says(backend) {
@@ -163,49 +138,45 @@ on_every_backend! {
         assert!(format!("{req:?}").contains("ReadPacket"));
     }
 
-    fn io_2_datagrams(backend) {
-        let ctx = impatient(backend);
-        let (near, far) = UnixDatagram::pair().unwrap();
-        let stream = Stream::new(near);
-        for body in [&b"first"[..], b"second"] {
-            far.send(body).unwrap();
-        }
-        for body in [&b"first"[..], b"second"] {
-            let length = body.len();
-            let req = read_packet_send(&ctx, &stream, length, |_packet| Ok::<_, Infallible>(0));
-            assert_eq!(read_packet_recv(req).unwrap(), body);
-        }
-    }
-
     fn io_2_a_blocking_file_does_not_block(backend) {
         each_kind(|stream, far| {
             let ctx = impatient(backend);
             let req = framed(&ctx, &stream);
             assert_eq!(run_ready(&ctx), 0, "it came here at all");
-            write(&far, &[0]);
+            put(&far, &[0]);
             run_ready(&ctx);
             assert!(req.is_in_progress());
         });
     }
 
-    fn io_2_freed_timed_out_or_with_its_context_gone(backend) {
-        let ctx = backend.context();
-        let (near, mut far) = pair();
-        let stream = Stream::new(near);
-        let req = framed(&ctx, &stream);
-        req.set_endtime(&ctx, Duration::from_millis(2));
-        req.poll(&ctx).unwrap();
-        assert_eq!(read_packet_recv(req).unwrap_err().state(), ReqState::TimedOut);
-        drop(framed(&ctx, &stream));
-        assert_eq!(ctx.dump().events, [], "nothing is watched");
-        far.write_all(&[0, 5, 1]).unwrap();
-        let req = framed(&ctx, &stream);
-        drop(req); // and the bytes that it had read are gone, as in C
-        let gone = ctx.clone();
-        let waiting = framed(&ctx, &stream);
-        drop(ctx);
-        assert!(waiting.is_in_progress());
-        assert!(framed(&gone, &stream).is_error());
+    fn io_2_cancel_after_the_first_byte_is_refused(backend) {
+        each_kind(|stream, far| {
+            let ctx = backend.context();
+            let req = framed(&ctx, &stream);
+            put(&far, &frame(b"abc")[..1]);
+            await_arrival(&stream);
+            run_ready(&ctx);
+            assert!(!req.cancel() && req.is_in_progress());
+            put(&far, &frame(b"abc")[1..]);
+            req.poll(&ctx).unwrap();
+            assert_eq!(read_packet_recv(req).unwrap(), frame(b"abc"));
+        });
+    }
+
+    fn io_2_freed_in_the_middle_of_a_packet_it_takes_its_bytes_with_it(backend) {
+        each_kind(|stream, far| {
+            let ctx = impatient(backend);
+            let req = framed(&ctx, &stream);
+            put(&far, b"\x00\x03ab");
+            await_arrival(&stream);
+            run_ready(&ctx);
+            assert!(req.is_in_progress());
+            drop(req);
+            assert_eq!(ctx.dump().events, []);
+            put(&far, b"c");
+            await_arrival(&stream);
+            assert_eq!(stream.try_read(&mut [0; 9]).unwrap(), 1, "only what came after it");
+        });
     }
 
     fn io_2_the_file_is_not_watched_when_the_callback_runs(backend) {

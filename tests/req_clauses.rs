@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::io;
-
 use rustix::io::Errno;
 use support::{CountDrop, Log, on_every_backend, run_ready, turns};
 use tevent::{Queue, Req, ReqError, ReqRef, ReqState, When};
@@ -166,38 +164,6 @@ fn req_11_a_print_function_replaces_it_until_received() {
     req.received();
     assert_eq!((req.print(), drops.get()), (req.default_print(), 1));
     assert!(req.print().contains("Received"));
-}
-
-#[test]
-fn req_13_states_map_to_unix_errors() {
-    let expected = [
-        (ReqError::TIMED_OUT, Errno::TIMEDOUT),
-        (ReqError::NO_MEMORY, Errno::NOMEM),
-        (ReqError::from(Errno::PIPE.raw_os_error()), Errno::PIPE),
-        (Req::create(()).result().unwrap_err(), Errno::INVAL),
-        (ReqError::new(1 << 40), Errno::INVAL), // no Unix error has this number
-    ];
-    for (error, errno) in expected {
-        assert_eq!(error.errno(), errno.raw_os_error(), "{error:?}");
-        assert_eq!(io::Error::from(error).raw_os_error(), Some(errno.raw_os_error()));
-    }
-    let req = Req::create(());
-    req.received();
-    assert_eq!(req.result().unwrap_err().errno(), Errno::INVAL.raw_os_error());
-}
-
-#[test]
-fn req_13_an_io_error_becomes_a_user_error_with_its_number_and_back() {
-    let refused = io::Error::from(Errno::CONNREFUSED);
-    let req = Req::create(());
-    assert!(req.error(refused));
-    let error = req.recv(|()| ()).unwrap_err();
-    assert_eq!(error, ReqError::from(Errno::CONNREFUSED.raw_os_error()));
-    assert_eq!(io::Error::from(error).kind(), io::ErrorKind::ConnectionRefused);
-    // One without a number keeps its cause.
-    let error = ReqError::from(io::Error::new(io::ErrorKind::UnexpectedEof, "half a packet"));
-    assert_eq!((error.errno(), error.to_string()), (Errno::PIPE.raw_os_error(), "half a packet".to_owned()));
-    assert!(error.cause().unwrap().is::<io::Error>());
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod arguments;
 #[path = "socket_writer/counting.rs"]
 mod counting;
+#[path = "support/folder.rs"]
+mod folder;
 #[path = "socket_writer/parsing.rs"]
 mod parsing;
 #[path = "socket_writer/peers.rs"]
@@ -14,6 +16,8 @@ mod peers;
 mod program;
 #[path = "support/examples.rs"]
 mod programs;
+#[path = "support/running.rs"]
+mod running;
 #[path = "socket_writer/runs.rs"]
 mod runs;
 

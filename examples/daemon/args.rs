@@ -1,7 +1,10 @@
 //! The command line.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use tevent::io::Address;
 
 /// A key-value daemon for the clients of Redis.
 #[derive(clap::Parser)]
@@ -25,6 +28,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Address> {
+        let port = self.port.or(if self.unix.is_none() { Some(7379) } else { None });
+        let on_port = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into());
+        on_port.into_iter().chain(self.unix.clone().map(Address::from))
+    }
+
     /// How long a client may be idle.
     pub(crate) fn patience(&self) -> Duration {
         if self.idle_timeout == 0 { Duration::MAX } else { Duration::from_secs(self.idle_timeout.into()) }

@@ -1,17 +1,15 @@
 //! What each command does. None of them waits, and none knows where its request came from.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use globset::{GlobBuilder, GlobMatcher};
+use regex::bytes::Regex;
 
 use crate::daemon::Daemon;
 use crate::resp::{Failure, OK, Reply, number};
 use crate::store::{DATABASES, Store};
 
-/// The keys and values of a reply are no longer than this.
+/// No reply is longer than this.
 const MAX_REPLY: usize = 16 << 20;
 
 /// What a connection is to the commands.
@@ -24,17 +22,22 @@ pub(crate) struct Session {
     pub(crate) quit: bool,
 }
 
+/// To tell a wrong number of arguments from a command that is unknown.
 const NAMES: [&str; 21] = [
     "bgsave", "client", "command", "config", "dbsize", "del", "echo", "exists", "expire", "flushall", "get",
     "incr", "info", "keys", "mget", "mset", "ping", "quit", "select", "set", "ttl",
 ];
 
-pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>) -> Result<Reply, Failure> {
+type Outcome = Result<Reply, Failure>;
+
+pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>) -> Outcome {
     let (name, db, store) = (args[0].to_ascii_lowercase(), session.db, || daemon.store.borrow_mut());
     let get = |key: &&[u8]| store().get(db, key).map_or(Reply::Null, Reply::Value);
+    let is = |word: &[u8], name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    let has = |key: &&&[u8]| store().databases[db].contains_key(**key);
     Ok(match (&*name, &args[1..]) {
         (b"get", [key]) => get(key),
-        (b"set", [key, value, options @ ..]) => set(&mut store(), db, (key, value), options)?,
+        (b"set", [key, value, options @ ..]) => set(&mut store(), db, [key, value], options)?,
         (b"incr", [key]) => incr(&mut store(), db, key)?,
         (b"mget", keys @ [_, ..]) => bounded(keys.iter().map(get).collect())?,
         (b"mset", pairs @ [_, _, ..]) if pairs.len() % 2 == 0 => {
@@ -42,24 +45,23 @@ pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>
             OK
         }
         (b"del", keys @ [_, ..]) => Reply::int(keys.iter().filter(|key| store().remove(db, key)).count()),
-        (b"exists", keys @ [_, ..]) => Reply::int(keys.iter().filter(|key| store().has(db, key)).count()),
-        (b"expire", [key, seconds]) => match integer(seconds)? {
-            seconds @ 1.. => {
-                Reply::int(store().expire(db, key, Duration::from_secs(seconds.cast_unsigned())).into())
-            }
-            _ => Reply::int(store().remove(db, key).into()),
-        },
+        (b"exists", keys @ [_, ..]) => Reply::int(keys.iter().filter(has).count()),
+        (b"expire", [key, seconds]) => {
+            let millis = millis("expire", seconds, 1000, -(1 << 62))?;
+            Reply::int(store().expire(db, key, millis).into())
+        }
         (b"ttl", [key]) => Reply::Int(store().seconds_left(db, key)),
         (b"keys", [glob]) => {
             let (pattern, store) = (pattern(glob)?, store());
-            let fitting = store.databases[db].keys().filter(|key| pattern.is_match(OsStr::from_bytes(key)));
+            let fitting = store.databases[db].keys().filter(|key| pattern.is_match(key));
             bounded(fitting.cloned().map(Reply::Value).collect())?
         }
         (b"dbsize", []) => Reply::int(store().databases[db].len()),
-        (b"flushall", [] | [_]) => {
+        (b"flushall", mode @ ([] | [_])) if mode.iter().all(|m| is(m, "sync") || is(m, "async")) => {
             store().clear();
             OK
         }
+        (b"flushall" | b"bgsave", [_, ..]) => return Err("ERR syntax error".into()),
         (b"select", [index]) => {
             let index = usize::try_from(integer(index)?).ok().filter(|index| *index < DATABASES);
             session.db = index.ok_or("ERR DB index is out of range")?;
@@ -67,17 +69,15 @@ pub(crate) fn execute(args: &[&[u8]], session: &mut Session, daemon: &Rc<Daemon>
         }
         (b"ping", []) => Reply::Status("PONG"),
         (b"ping" | b"echo", [text]) => Reply::text(text),
-        (b"client", [sub]) if sub.eq_ignore_ascii_case(b"id") => Reply::int(session.id),
-        (b"client", [sub]) if sub.eq_ignore_ascii_case(b"getname") && session.name.is_empty() => Reply::Null,
-        (b"client", [sub]) if sub.eq_ignore_ascii_case(b"getname") => Reply::text(&session.name),
-        (b"client", [sub, name]) if sub.eq_ignore_ascii_case(b"setname") => {
+        (b"client", [sub]) if is(sub, "id") => Reply::int(session.id),
+        (b"client", [sub]) if is(sub, "getname") && session.name.is_empty() => Reply::Null,
+        (b"client", [sub]) if is(sub, "getname") => Reply::text(&session.name),
+        (b"client", [sub, name]) if is(sub, "setname") => {
             session.name = name.to_vec();
             OK
         }
-        (b"config", [sub, globs @ ..]) if sub.eq_ignore_ascii_case(b"get") => config_get(daemon, globs)?,
-        (b"client" | b"config", [_, ..]) => {
-            return Err("ERR unknown subcommand or wrong number of arguments".into());
-        }
+        (b"config", [sub, globs @ ..]) if is(sub, "get") && !globs.is_empty() => config_get(daemon, globs)?,
+        (b"client" | b"config", [_, ..]) => return Err("ERR unknown subcommand, or wrong use of it".into()),
         (b"command", _) => Reply::Array(Vec::new()), // clients do without
         (b"info", _) => Reply::text(daemon.info()),
         (b"bgsave", []) => daemon.save().map(|()| Reply::Status("Background saving started"))?,
@@ -103,45 +103,52 @@ fn integer(text: &[u8]) -> Result<i64, Failure> {
     number(text).ok_or("ERR value is not an integer or out of range".into())
 }
 
-fn bounded(values: Vec<Reply>) -> Result<Reply, Failure> {
-    let length = |value: &Reply| if let Reply::Value(value) = value { value.len() } else { 0 };
+fn bounded(values: Vec<Reply>) -> Outcome {
+    let length = |value: &Reply| if let Reply::Value(value) = value { value.len() + 16 } else { 5 };
     let fits = values.iter().map(length).sum::<usize>() <= MAX_REPLY;
     if fits { Ok(Reply::Array(values)) } else { Err("ERR the reply would be too large".into()) }
 }
 
-/// A pattern as in KEYS.
-fn pattern(glob: &[u8]) -> Result<GlobMatcher, Failure> {
-    let glob = String::from_utf8_lossy(glob).replace('{', "\\{").replace('}', "\\}");
-    let glob = GlobBuilder::new(&glob).literal_separator(false).backslash_escape(true).build();
-    glob.map(|glob| glob.compile_matcher()).map_err(|error| format!("ERR {error}").into())
+/// A pattern as in KEYS, put as a regular expression.
+fn pattern(glob: &[u8]) -> Result<Regex, Failure> {
+    let (mut regex, mut in_class, mut bytes) = (String::from("(?s-u)^"), false, glob.iter().copied());
+    let itself = |byte| format!("\\x{byte:02x}");
+    while let Some(byte) = bytes.next() {
+        match (byte, in_class) {
+            (b'*', false) => regex += ".*",
+            (b'?', false) => regex += ".",
+            (b'[', false) | (b'^' | b'-' | b']', true) => regex.push(char::from(byte)),
+            (b'\\', _) => regex += &itself(bytes.next().unwrap_or(byte)),
+            _ => regex += &itself(byte),
+        }
+        in_class = if in_class { byte != b']' } else { byte == b'[' };
+    }
+    Regex::new(&(regex + "$")).map_err(|_error| "ERR invalid pattern".into())
 }
 
-fn set(
-    store: &mut Store,
-    db: usize,
-    (key, value): (&[u8], &[u8]),
-    options: &[&[u8]],
-) -> Result<Reply, Failure> {
+/// A time in milliseconds. One that no calendar can hold is refused, as Redis does.
+fn millis(command: &str, time: &[u8], unit: i64, least: i64) -> Result<i64, Failure> {
+    let millis = integer(time)?.checked_mul(unit).filter(|millis| (least..1 << 62).contains(millis));
+    millis.ok_or_else(|| format!("ERR invalid expire time in '{command}' command").into())
+}
+
+fn set(store: &mut Store, db: usize, [key, value]: [&[u8]; 2], options: &[&[u8]]) -> Outcome {
     let (mut lifetime, mut if_there, mut options) = (None, None, options.iter());
     while let Some(option) = options.next() {
         match &*option.to_ascii_uppercase() {
             b"NX" if if_there != Some(true) => if_there = Some(false),
             b"XX" if if_there != Some(false) => if_there = Some(true),
             unit @ (b"EX" | b"PX" | b"PXAT") if lifetime.is_none() => {
-                let time = u64::try_from(integer(options.next().ok_or("ERR syntax error")?)?);
-                let time =
-                    time.ok().filter(|time| *time > 0).ok_or("ERR invalid expire time in 'set' command")?;
-                let from_now = |at| (UNIX_EPOCH + at).duration_since(SystemTime::now()).unwrap_or_default();
-                lifetime = Some(match unit {
-                    b"EX" => Duration::from_secs(time),
-                    b"PX" => Duration::from_millis(time),
-                    _ => from_now(Duration::from_millis(time)),
-                });
+                let time = options.next().ok_or("ERR syntax error")?;
+                let time = millis("set", time, if unit == b"EX" { 1000 } else { 1 }, 1)?;
+                let since = if unit == b"PXAT" { SystemTime::now() } else { UNIX_EPOCH };
+                let passed = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+                lifetime = Some(time - i64::try_from(passed).unwrap_or(0));
             }
             _ => return Err("ERR syntax error".into()),
         }
     }
-    if if_there.is_some_and(|there| store.has(db, key) != there) {
+    if if_there.is_some_and(|there| store.get(db, key).is_some() != there) {
         return Ok(Reply::Null);
     }
     store.set(db, key, value, false)?;
@@ -149,7 +156,7 @@ fn set(
     Ok(OK)
 }
 
-fn incr(store: &mut Store, db: usize, key: &[u8]) -> Result<Reply, Failure> {
+fn incr(store: &mut Store, db: usize, key: &[u8]) -> Outcome {
     let old = store.get(db, key).map_or(Ok(0), |value| integer(&value))?;
     let new = old.checked_add(1).ok_or("ERR increment or decrement would overflow")?;
     store.set(db, key, new.to_string().as_bytes(), true)?;
@@ -157,15 +164,13 @@ fn incr(store: &mut Store, db: usize, key: &[u8]) -> Result<Reply, Failure> {
 }
 
 /// The settings that clients ask for before they begin.
-fn config_get(daemon: &Daemon, globs: &[&[u8]]) -> Result<Reply, Failure> {
-    let numbers = [daemon.options.max_clients.to_string(), daemon.options.idle_timeout.to_string()];
-    let settings =
-        [("save", ""), ("appendonly", "no"), ("maxclients", &numbers[0]), ("timeout", &numbers[1])];
-    let mut found = Vec::new();
-    for glob in globs {
-        let pattern = pattern(&glob.to_ascii_lowercase())?;
-        let fitting = settings.iter().filter(|(name, _)| pattern.is_match(name));
-        found.extend(fitting.flat_map(|(name, value)| [Reply::text(name), Reply::text(value)]));
-    }
-    Ok(Reply::Array(found))
+fn config_get(daemon: &Daemon, globs: &[&[u8]]) -> Outcome {
+    let (clients, timeout) =
+        (daemon.options.max_clients.to_string(), daemon.options.idle_timeout.to_string());
+    let settings = [("save", ""), ("appendonly", "no"), ("maxclients", &clients), ("timeout", &timeout)];
+    let patterns: Vec<_> =
+        globs.iter().map(|glob| pattern(&glob.to_ascii_lowercase())).collect::<Result<_, _>>()?;
+    let fits = |name: &str| patterns.iter().any(|pattern| pattern.is_match(name.as_bytes()));
+    let fitting = settings.iter().filter(|(name, _)| fits(name));
+    Ok(Reply::Array(fitting.flat_map(|(name, value)| [Reply::text(name), Reply::text(value)]).collect()))
 }

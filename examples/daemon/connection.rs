@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tevent::io::{
@@ -16,9 +15,6 @@ use crate::resp::{parse, write_reply};
 
 /// While so much waits to leave, nothing more is read or done for this client. One reply may go beyond it.
 const MAX_UNSENT: usize = 256 << 10;
-
-/// How long a client may take to read what has been written, where `--idle-timeout` is not shorter.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Connection {
     daemon: Rc<Daemon>,
@@ -44,8 +40,10 @@ pub(crate) fn connection_send(daemon: &Rc<Daemon>, stream: Stream, session: Sess
 /// It finishes when all that has arrived whole is answered.
 pub(crate) fn connection_drain(req: &ReqRef<Connection>) {
     let waiting = req.with_state(|connection| {
+        let waiting = connection.waiting.take();
+        let _ = waiting.is_some() && connection.read().is_ok(); // what has arrived in the same moment
         connection.ending = true;
-        connection.waiting.take()
+        waiting
     });
     drop(waiting.flatten().and_then(|waiting| req.take(&waiting)));
     connection_next(req);
@@ -53,19 +51,20 @@ pub(crate) fn connection_drain(req: &ReqRef<Connection>) {
 
 /// After anything has happened: does what can be done now, and sends for what comes next.
 fn connection_next(req: &ReqRef<Connection>) {
-    let Some((write, wait)) = req.with_state(|connection| (connection.write(), connection.wait())) else {
-        return;
-    };
-    if let Some(write) = write {
-        req.add_subreq(write, connection_written);
-    }
-    if let Some(wait) = wait {
-        let waiting = req.add_subreq(wait, connection_readable);
-        req.with_state(|connection| connection.waiting = Some(waiting));
-    }
-    req.advance(|connection| {
-        let over = connection.session.quit && connection.unsent == 0;
-        if over { Poll::Ready(Ok(())) } else { Poll::Pending }
+    req.with_state(|connection| {
+        let replies = connection.answer();
+        if !replies.is_empty() {
+            connection.write(req, replies);
+        }
+        if connection.session.quit && connection.unsent == 0 {
+            req.done();
+        }
+        let full = connection.unsent >= MAX_UNSENT;
+        if !full && !connection.ending && !connection.session.quit && connection.waiting.is_none() {
+            let wait = wait_for_read_send(&connection.daemon.ev, &connection.stream, false);
+            wait.set_endtime(&connection.daemon.ev, connection.daemon.options.patience());
+            connection.waiting = Some(req.add_subreq(wait, connection_readable));
+        }
     });
 }
 
@@ -100,9 +99,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers what has arrived, as far as there is room for the replies.
-    fn write(&mut self) -> Option<Req<Writev<Vec<u8>>>> {
-        let (mut replies, mut done) = (Vec::new(), 0);
+    /// Does what has arrived, as far as there is room for the replies.
+    fn answer(&mut self) -> Vec<u8> {
+        let (mut replies, mut done) = (Vec::with_capacity(if self.input.is_empty() { 0 } else { 512 }), 0);
         while !self.session.quit && self.unsent + replies.len() < MAX_UNSENT {
             let outcome = match parse(&self.input[done..]) {
                 Ok(None) => {
@@ -127,24 +126,15 @@ impl Connection {
         if self.input.is_empty() {
             self.input = Vec::new(); // ten thousand idle clients hold none
         }
-        (!replies.is_empty()).then(|| {
-            self.unsent += replies.len();
-            let ev = &self.daemon.ev;
-            let write = writev_send(ev, Some(&self.queue), &self.stream, false, vec![replies]);
-            if write.is_in_progress() {
-                write.set_endtime(ev, self.daemon.options.patience().min(PATIENCE));
-            }
-            write
-        })
+        replies
     }
 
-    /// Waits for more, if there is room for it.
-    fn wait(&self) -> Option<Req<WaitForRead>> {
-        let wanted = !self.ending && !self.session.quit && self.waiting.is_none() && self.unsent < MAX_UNSENT;
-        wanted.then(|| {
-            let wait = wait_for_read_send(&self.daemon.ev, &self.stream, false);
-            wait.set_endtime(&self.daemon.ev, self.daemon.options.patience());
-            wait
-        })
+    fn write(&mut self, req: &ReqRef<Connection>, replies: Vec<u8>) {
+        self.unsent += replies.len();
+        let write = writev_send(&self.daemon.ev, Some(&self.queue), &self.stream, false, vec![replies]);
+        if write.is_in_progress() {
+            write.set_endtime(&self.daemon.ev, self.daemon.options.patience().min(Duration::from_secs(60)));
+        }
+        req.add_subreq(write, connection_written);
     }
 }

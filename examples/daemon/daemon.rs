@@ -52,7 +52,6 @@ impl Daemon {
         Ok(())
     }
 
-    /// For INFO and SIGHUP.
     pub(crate) fn info(&self) -> String {
         let (clients, accepted, rejected) = (self.clients.get(), self.accepted.get(), self.rejected.get());
         let (data, turns, waits) = (self.store.borrow().size, self.ev.stats().turns, self.ev.stats().waits);
@@ -67,5 +66,5 @@ impl Daemon {
 
 /// A daemon does not end because nobody listens to what it says.
 pub(crate) fn say(message: &str) {
-    let _ = writeln!(std::io::stderr(), "daemon: {message}");
+    let _ = writeln!(std::io::stderr(), "daemon: {}", message.trim_end());
 }

@@ -8,22 +8,21 @@
 //! SIGTERM and SIGINT: answers what has arrived, writes a snapshot and ends; SIGHUP: prints statistics. A tree of small requests:
 //!
 //! ```text
-//! server.rs        accepts; owns a connection for each client
+//! server.rs        accepts, and owns a connection for each client
 //! connection.rs    waits for bytes, has them parsed and done, sends the replies through its queue
-//! resp.rs          bytes to requests, replies to bytes
-//! commands.rs      what each command does     daemon.rs   what all of it shares
+//! resp.rs          bytes to requests, replies to bytes          args.rs      the command line
+//! commands.rs      what each command does (tests/daemon/)       daemon.rs    what all parts share
 //! store.rs         keys, values and the timers that end them
-//! snapshot.rs      all of it in a file
+//! snapshot.rs      all of it in a file                          ci/daemon.sh real clients
 //! ```
 //!
-//! What it takes at most: 1 GiB of keys and values, and for each client 2 MiB of a request that has not arrived whole and 16 MiB
-//! of replies that it has not read, and a little around: `MAX_DATA`, `MAX_REQUEST`, `MAX_REPLY`, `MAX_UNSENT`.
+//! What it takes at most: 1 GiB of keys and values (`MAX_DATA`), and for each client 2 MiB of a request that has not arrived whole
+//! (`MAX_REQUEST`) and 17 MiB of replies that it has not read (`MAX_REPLY`, `MAX_UNSENT`), twice as much while such a buffer grows.
 
 mod args;
 mod commands;
 mod connection;
 mod daemon;
-mod listen;
 mod resp;
 mod server;
 mod snapshot;
@@ -31,38 +30,37 @@ mod store;
 
 use std::error::Error;
 use std::io::{Write, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use libc::{SIGHUP, SIGINT, SIGTERM};
+use tevent::io::{Address, Stream};
 use tevent::{Context, SignalFlags};
 
 use args::Options;
 use daemon::{Daemon, say};
-use server::{server_recv, server_send, server_stop};
+use server::{server_send, server_stop};
 
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
-    let ctx = Context::builder().batch(64).build()?;
+    let ctx = Context::builder().batch(512).build()?;
     let daemon = Daemon::new(&ctx, options);
     let Options { unix, dir, .. } = &daemon.options;
-    if let Some(dir) = dir {
-        snapshot::load(&daemon, dir).map_err(|error| format!("the snapshot cannot be loaded: {error}"))?;
-    }
-    let port = daemon.options.port.or(if unix.is_none() { Some(7379) } else { None });
-    let (on_port, on_path) = (port.map(listen::on_port), unix.as_deref().map(listen::on_path));
-    let listeners: Vec<_> = on_port.into_iter().chain(on_path).collect::<Result<_, _>>()?;
-    let (listeners, names): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
+    let unloaded = |dir: &Path, error| format!("cannot load from {}: {error}", dir.display());
+    dir.iter().try_for_each(|dir| snapshot::load(&daemon, dir).map_err(|error| unloaded(dir, error)))?;
+    let listen = |address: Address| address.listen().map_err(|e| format!("cannot listen on {address}: {e}"));
+    let listeners: Vec<_> = daemon.options.addresses().map(listen).collect::<Result<_, _>>()?;
+    let names: Vec<_> = listeners.iter().map(Stream::local_address).collect::<Result<_, _>>()?;
     let server = server_send(&daemon, listeners);
     for signal in [SIGTERM, SIGINT] {
         let server = server.clone();
         ctx.keep(ctx.add_signal(signal, SignalFlags::NONE, move |_ev, _se, _delivery| server_stop(&server))?);
     }
-    let told = daemon.clone();
-    ctx.keep(ctx.add_signal(SIGHUP, SignalFlags::NONE, move |_ev, _se, _delivery| say(&told.info()))?);
+    let asked = daemon.clone();
+    ctx.keep(ctx.add_signal(SIGHUP, SignalFlags::NONE, move |_ev, _se, _delivery| say(&asked.info()))?);
     names.iter().try_for_each(|name| writeln!(stdout(), "listening on {name}"))?;
-
     server.poll(&ctx)?;
-    if let Err(error) = server_recv(server) {
+    if let Err(error) = server.recv(|_server| ()) {
         say(&format!("not all clients have read their replies: {error}"));
     }
     ctx.loop_until(|| !daemon.saving.get())?; // a snapshot on its way
@@ -71,8 +69,7 @@ fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         ctx.loop_until(|| !daemon.saving.get())?;
     }
     unix.iter().try_for_each(std::fs::remove_file)?;
-    let error = daemon.save_error.take();
-    if error.is_empty() { Ok(()) } else { Err(error.into()) }
+    if daemon.save_error.borrow().is_empty() { Ok(()) } else { Err("the last changes are lost".into()) }
 }
 
 fn main() -> ExitCode {

@@ -6,11 +6,10 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tevent::io::{Accept, Stream, accept_recv, accept_send};
-use tevent::{Req, ReqError, ReqRef, wakeup_recv, wakeup_send};
+use tevent::{Req, ReqRef, wakeup_send};
 
 use crate::commands::Session;
 use crate::connection::{Connection, connection_drain, connection_send};
@@ -33,10 +32,6 @@ pub(crate) fn server_send(daemon: &Rc<Daemon>, listeners: Vec<Stream>) -> Req<Se
     req
 }
 
-pub(crate) fn server_recv(req: Req<Server>) -> Result<(), ReqError> {
-    req.recv(|_server| ())
-}
-
 /// Welcomes nobody any more, and finishes when the last client has gone.
 pub(crate) fn server_stop(req: &ReqRef<Server>) {
     let clients: Option<Vec<_>> = req.with_state(|server| {
@@ -49,11 +44,13 @@ pub(crate) fn server_stop(req: &ReqRef<Server>) {
 }
 
 /// Makes a change, and finishes if that was the last thing to wait for.
-fn server_settle(req: &ReqRef<Server>, change: impl FnOnce(&mut Server) + 'static) {
-    req.advance(|server| {
+fn server_settle(req: &ReqRef<Server>, change: impl FnOnce(&mut Server)) {
+    req.with_state(|server| {
         change(server);
         server.daemon.clients.set(server.clients.len());
-        if server.stopping && server.clients.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if server.stopping && server.clients.is_empty() {
+            req.done();
+        }
     });
 }
 
@@ -71,10 +68,7 @@ fn server_accepted(req: &ReqRef<Server>, subreq: Req<Accept>, listener: Stream) 
         Err(error) => {
             say(&format!("cannot accept: {error}"));
             let Some(pause) = req.with_state(|server| wakeup_send(&server.daemon.ev, PAUSE)) else { return };
-            req.add_subreq(pause, |req, subreq| {
-                let _ = wakeup_recv(subreq);
-                server_accept(req, listener);
-            });
+            req.add_subreq(pause, |req, _pause| server_accept(req, listener));
         }
     }
 }

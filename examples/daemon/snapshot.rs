@@ -5,15 +5,12 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Error, ErrorKind, Write};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use crate::commands::{Session, execute};
 use crate::daemon::Daemon;
 use crate::resp::{parse, write_bulk};
-use crate::store::Bytes;
-
-/// Database, key, value, and when it ends.
-type Record = (usize, Bytes, Bytes, Option<SystemTime>);
+use crate::store::Record;
 
 const NAME: &str = "dump.tevent";
 const TEMPORARY: &str = "dump.tevent.new";
@@ -47,6 +44,7 @@ fn write_to(path: &Path, records: &[Record]) -> io::Result<()> {
 
 /// Does all that the snapshot asks for, if there is one.
 pub(crate) fn load(daemon: &Rc<Daemon>, dir: &Path) -> io::Result<()> {
+    File::open(dir)?; // it has to be there
     let _ = fs::remove_file(dir.join(TEMPORARY)); // of a daemon that was killed
     let bytes = match fs::read(dir.join(NAME)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -54,9 +52,10 @@ pub(crate) fn load(daemon: &Rc<Daemon>, dir: &Path) -> io::Result<()> {
     };
     let (mut rest, mut session) = (&*bytes, Session::default());
     while !session.quit {
-        let request = parse(rest).map_err(Error::other)?;
+        let request = parse(rest).map_err(Error::other)?.filter(|(args, _rest)| !args.is_empty());
         let (args, after) = request.ok_or(Error::new(ErrorKind::UnexpectedEof, "it is not whole"))?;
-        execute(&args, &mut session, daemon).map_err(Error::other)?;
+        let done = execute(&args, &mut session, daemon);
+        done.map_err(|failure| Error::other(failure.replace(['\r', '\n'], " ")))?;
         rest = after;
     }
     Ok(())

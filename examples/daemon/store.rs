@@ -13,11 +13,14 @@ use crate::resp::Failure;
 /// Shared with the thread that writes a snapshot.
 pub(crate) type Bytes = Arc<[u8]>;
 
+/// Database, key, value, and when it ends.
+pub(crate) type Record = (usize, Bytes, Bytes, Option<SystemTime>);
+
 pub(crate) const DATABASES: usize = 16;
 
 /// Keys and values take no more than this, each with an allowance for what stands around them.
 const MAX_DATA: usize = 1 << 30;
-const ALLOWANCE: usize = 200;
+const ALLOWANCE: usize = 400;
 
 pub(crate) struct Store {
     ev: ContextRef,
@@ -43,10 +46,6 @@ impl Store {
         self.databases[db].get(key).map(|entry| entry.value.clone())
     }
 
-    pub(crate) fn has(&self, db: usize, key: &[u8]) -> bool {
-        self.databases[db].contains_key(key)
-    }
-
     pub(crate) fn set(
         &mut self,
         db: usize,
@@ -68,11 +67,14 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a key after that time. Whether there is such a key.
-    pub(crate) fn expire(&mut self, db: usize, key: &[u8], after: Duration) -> bool {
+    /// Ends a key after that many milliseconds. Whether there is such a key.
+    pub(crate) fn expire(&mut self, db: usize, key: &[u8], after: i64) -> bool {
+        let Some(after) = u64::try_from(after).ok().filter(|after| *after > 0) else {
+            return self.remove(db, key);
+        };
         let Some(entry) = self.databases[db].get_mut(key) else { return false };
         let (store, key) = (self.me.clone(), Bytes::from(key));
-        entry.expiry = Some(self.ev.add_timer(after, move |_ev, _te, _now| {
+        entry.expiry = Some(self.ev.add_timer(Duration::from_millis(after), move |_ev, _te, _now| {
             store.upgrade().map(|store| store.borrow_mut().remove(db, &key));
         }));
         true
@@ -94,8 +96,8 @@ impl Store {
         (self.databases, self.size) = Default::default();
     }
 
-    /// Everything as it is now: database, key, value, and when it ends. Only pointers are copied.
-    pub(crate) fn records(&self) -> Vec<(usize, Bytes, Bytes, Option<SystemTime>)> {
+    /// Everything as it is now. Only pointers are copied.
+    pub(crate) fn records(&self) -> Vec<Record> {
         let (now, databases) = (SystemTime::now(), self.databases.iter().enumerate());
         let all =
             databases.flat_map(|(db, entries)| entries.iter().map(move |(key, entry)| (db, key, entry)));

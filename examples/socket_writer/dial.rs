@@ -72,7 +72,7 @@ fn prepare(address: &Address, buffer: usize) -> std::io::Result<Stream> {
     let stream = address.socket()?;
     sockopt::set_socket_send_buffer_size(&stream, buffer)?;
     sockopt::set_socket_recv_buffer_size(&stream, buffer)?;
-    if matches!(address, Address::Tcp(_)) {
+    if matches!(address, Address::Inet(_)) {
         // The end of a frame shall not wait for the acknowledgement of its begin.
         sockopt::set_tcp_nodelay(&stream, true)?;
     }

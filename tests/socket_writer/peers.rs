@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 
-use crate::program::{Program, Said, read_exactly, run};
+use crate::program::{listen, read_exactly, run, start};
+use crate::running::{Program, Said};
 
 /// A reading and a writing end that are connected through the test, so that it decides how far they come.
 struct Between {
@@ -19,10 +20,10 @@ const HELLO_LEN: usize = 48 + 16;
 impl Between {
     #[track_caller]
     fn new(args: &[&str]) -> Self {
-        let (reading, address) = Program::listen("127.0.0.1:0");
+        let (reading, address) = listen("127.0.0.1:0");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap().to_string();
-        let writing = Program::start(&[&["--connect", &here], args].concat());
+        let writing = start(&[&["--connect", &here], args].concat());
         let (from_writing, _) = listener.accept().unwrap();
         Between { reading, writing, to_reading: TcpStream::connect(address).unwrap(), from_writing }
     }
@@ -115,7 +116,7 @@ fn job_an_address_that_is_taken_cannot_be_listened_on() {
 
 #[test]
 fn job_a_peer_that_is_something_else_is_told() {
-    let (reading, address) = Program::listen("127.0.0.1:0");
+    let (reading, address) = listen("127.0.0.1:0");
     let mut stranger = TcpStream::connect(address).unwrap();
     stranger.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n").unwrap();
     reading.end().assert_complaint(1, &["the other end is no socket_writer", "hello"]);
@@ -125,7 +126,7 @@ fn job_a_peer_that_is_something_else_is_told() {
 fn job_a_reader_that_is_something_else_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let writing = Program::start(&["--connect", &address, "--messages", "1", "--size", "1"]);
+    let writing = start(&["--connect", &address, "--messages", "1", "--size", "1"]);
     let (mut stranger, _) = listener.accept().unwrap();
     let hello = read_exactly(&mut stranger, HELLO_LEN);
     stranger.write_all(&hello).unwrap(); // an echo

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use crate::program::{Folder, Program, run};
+use crate::folder::Folder;
+use crate::program::{listen, run};
 
 /// Small enough for a debug build, and more than the socket buffers take at once.
 const SMALL: [&str; 6] = ["--messages", "64", "--size", "1K..64K", "--sndbuf", "4K"];
@@ -94,7 +95,7 @@ fn job_the_table_is_aligned_and_no_bar_is_drawn_where_there_is_no_terminal() {
 
 #[test]
 fn job_two_processes_are_the_ends_and_both_know_what_arrived() {
-    let (reading, address) = Program::listen("127.0.0.1:0");
+    let (reading, address) = listen("127.0.0.1:0");
     let writing = run(&small(&["--connect", &address]));
     let reading = reading.end();
     writing.assert_perfect(64);
@@ -108,7 +109,7 @@ fn job_two_processes_are_the_ends_and_both_know_what_arrived() {
 
 #[test]
 fn job_torn_frames_fail_both_of_two_processes() {
-    let (reading, address) = Program::listen("127.0.0.1:0");
+    let (reading, address) = listen("127.0.0.1:0");
     let writing = run(&[&RACE[..], &["--connect", &address]].concat());
     let torn = format!("{} torn", writing.number("torn frames"));
     writing.assert_complaint(1, &[&torn]);
@@ -117,7 +118,7 @@ fn job_torn_frames_fail_both_of_two_processes() {
 
 #[test]
 fn job_unix_runs_both_ends_over_a_path_that_is_gone_afterwards() {
-    let folder = Folder::new("both");
+    let folder = Folder::new();
     let path = folder.path("socket");
     run(&small(&["--unix", &path])).assert_perfect(64);
     assert!(!Path::new(&path).exists());
@@ -125,8 +126,8 @@ fn job_unix_runs_both_ends_over_a_path_that_is_gone_afterwards() {
 
 #[test]
 fn job_two_processes_are_the_ends_of_a_unix_socket() {
-    let folder = Folder::new("two");
-    let (reading, address) = Program::listen(&format!("unix:{}", folder.path("socket")));
+    let folder = Folder::new();
+    let (reading, address) = listen(&format!("unix:{}", folder.path("socket")));
     run(&small(&["--connect", &address])).assert_perfect(64);
     reading.end().assert_perfect(64);
     assert!(!Path::new(&folder.path("socket")).exists());
@@ -134,7 +135,7 @@ fn job_two_processes_are_the_ends_of_a_unix_socket() {
 
 #[test]
 fn job_a_stale_unix_socket_is_replaced() {
-    let folder = Folder::new("stale");
+    let folder = Folder::new();
     let path = folder.path("socket");
     drop(UnixListener::bind(&path).unwrap());
     assert!(Path::new(&path).exists(), "the standard library leaves the path, as a killed process does");
@@ -143,7 +144,7 @@ fn job_a_stale_unix_socket_is_replaced() {
 
 #[test]
 fn job_a_unix_socket_that_is_in_use_and_a_plain_file_are_left_alone() {
-    let folder = Folder::new("taken");
+    let folder = Folder::new();
     let (used, file) = (folder.path("used"), folder.path("file"));
     let listener = UnixListener::bind(&used).unwrap();
     fs::write(&file, "precious").unwrap();

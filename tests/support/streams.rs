@@ -3,9 +3,10 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that fails to set itself up has failed")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -13,11 +14,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use tevent::io::Stream;
-use tevent::{Context, ContextRef, FdEvent, FdFlags, Req, ReqError, ReqState};
+use tevent::io::{Address, Stream};
+use tevent::{Context, ContextRef, EventTracePoint, FdEvent, FdFlags, Req, ReqError, ReqState};
 
 use super::support::{Kind, Log, fill, pair};
 
@@ -79,6 +81,38 @@ pub fn assert_errno<T: fmt::Debug>(result: Result<T, ReqError>, errno: Errno) {
 pub fn log_callback<S: 'static>(req: &Req<S>, log: &Log, name: &'static str) {
     let log = log.clone();
     req.set_callback(move |_req| log.add(name));
+}
+
+/// A TCP listener that takes no connection any more: the kernel drops what comes, so that whoever connects has to wait.
+pub struct FullListener {
+    pub address: Address,
+    _held: (Stream, TcpStream),
+}
+
+impl FullListener {
+    pub fn new() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = Address::from(any).socket().unwrap();
+        rustix::net::bind(&listener, &any).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let address: SocketAddr = rustix::net::getsockname(&listener).unwrap().try_into().unwrap();
+        let first = TcpStream::connect(address).unwrap();
+        // When that is there, there is no room.
+        rustix::event::poll(&mut [PollFd::new(&listener, PollFlags::IN)], None).unwrap();
+        FullListener { address: address.into(), _held: (listener, first) }
+    }
+}
+
+/// Does something right before the next handler of an fd runs, when the kernel has told of it.
+pub fn before_its_handler(ev: &ContextRef, act: impl FnOnce() + 'static) {
+    let act = Cell::new(Some(act));
+    ev.trace().fds().set(Rc::new(move |_fde, at| {
+        if at == EventTracePoint::BeforeHandler
+            && let Some(act) = act.take()
+        {
+            act();
+        }
+    }));
 }
 
 /// A path that no other test uses, removed with the test.

@@ -39,6 +39,9 @@ use crate::trace::Trace;
 /// there (LOOP-9). It may be dropped anywhere, also inside one of its own handlers; then the turn ends after that handler.
 /// Events that outlive it are inert (LOOP-7).
 ///
+/// Its lists, of immediates, timers, requests and of what it keeps, have room for the most that ever stood in them at a time; that of
+/// immediates and timers is given back by [`re_initialise`](ContextRef::re_initialise). `cargo test --test room_after_a_burst` tells how much.
+///
 /// C equivalent: `struct tevent_context`, freed with `talloc_free`. Spec: LOOP-1 to LOOP-10.
 ///
 /// ```
@@ -280,6 +283,9 @@ impl ContextRef {
     /// assert!(ctx.take(&timer).is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Complexity
+    /// O(1), however much is kept.
     pub fn take<R: ChildRef>(&self, child: &R) -> Option<R::Owner> {
         self.0.kept.take(child)
     }

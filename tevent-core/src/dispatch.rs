@@ -36,6 +36,7 @@ pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError>
     ran
 }
 
+#[inline(never)]
 fn whole_turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     if ev.is_freed() {
         return Err(LoopError::Freed);
@@ -64,23 +65,27 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
 }
 
 /// The rest of the order: what this thread itself has added.
-#[inline]
+#[inline(never)]
 fn run_own_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     if run_immediate(ev) {
         return Ok(());
     }
-    match next_timer(ev) {
-        Timers::Zero => run_timer(ev, None),
+    let next_timer_in = match next_timer(ev) {
+        Timers::None => None,
+        Timers::Zero => {
+            run_timer(ev, None);
+            return Ok(());
+        }
         Timers::At(due) => {
             let now = ev.now();
-            if due > now {
-                return wait_for_fds(ev, patience, Some(due - now));
+            if due <= now {
+                run_timer(ev, Some(now));
+                return Ok(());
             }
-            run_timer(ev, Some(now));
+            Some(due - now)
         }
-        Timers::None => return wait_for_fds(ev, patience, None),
-    }
-    Ok(())
+    };
+    run_fd(ev, patience, next_timer_in)
 }
 
 /// 3. The first immediate.
@@ -115,69 +120,93 @@ pub(crate) fn run_timer(ev: &ContextRef, now: Option<Instant>) {
 }
 
 /// 5. Fds, until the next timer is due or, without one, for the wait timeout.
-fn wait_for_fds(
-    ev: &ContextRef,
-    patience: Patience,
-    next_timer_in: Option<Duration>,
-) -> Result<(), LoopError> {
-    let mut next_timer_in = next_timer_in;
-    match run_fetched_fd(ev) {
-        Fetched::Ran => return Ok(()),
-        // Where the debug sink was told it may have scheduled what was not there before.
-        Fetched::Void => next_timer_in = time_to_next(ev),
-        Fetched::Nothing => {}
+#[inline]
+fn run_fd(ev: &ContextRef, patience: Patience, mut next_timer_in: Option<Duration>) -> Result<(), LoopError> {
+    let mut waits = !ev.with_fds(|fds| fds.has_fetched()).unwrap_or(false);
+    loop {
+        if waits && !wait(ev, patience, next_timer_in)? {
+            return Ok(());
+        }
+        match ev.with_fds(FdTable::next) {
+            Some(Next::Event(fde, flags)) => {
+                fde.run(ev, flags);
+                return Ok(());
+            }
+            Some(Next::Nothing) | None => return after_time_out(ev, patience),
+            Some(Next::Void) => ev.say_what_is_not_open(),
+        }
+        if waits {
+            run_timer_if_due(ev);
+            return Ok(());
+        }
+        // All that an earlier wait has fetched. Whoever was told of it may have scheduled what was not there before.
+        next_timer_in = time_to_next(ev);
+        waits = true;
     }
+}
+
+/// Asks the kernel what is ready; false where the turn is over, because a signal's handlers have run or the context has gone.
+#[inline]
+fn wait(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -> Result<bool, LoopError> {
     if ev.signals().is_deaf() {
         ev.signals().be_heard(ev).map_err(LoopError::Wait)?;
     }
     // Those that arrived meanwhile; what comes after this ends the wait.
     if ev.signals().run_pending(ev) {
-        return Ok(());
+        return Ok(false);
     }
-    match fetch(ev, patience, next_timer_in) {
-        None => return Ok(()),
-        // One of them may have interrupted it.
-        Some(Err(e)) if e.kind() == ErrorKind::Interrupted => {
-            ev.signals().run_pending(ev);
-            return Ok(());
-        }
-        Some(Err(e)) => return Err(LoopError::Wait(e)),
-        Some(Ok(())) => {}
+    let told = ev.trace().is_on() && ev.with_fds(|fds| fds.asks_kernel()).unwrap_or(false);
+    let fetched =
+        if told { fetch_told(ev, patience) } else { fetch(ev, timeout(ev, patience, next_timer_in)) };
+    match fetched {
+        Some(Ok(())) => Ok(true),
+        Some(Err(error)) => not_fetched(ev, error),
+        None => Ok(false),
     }
-    let fetched = run_fetched_fd(ev);
-    if fetched == Fetched::Ran || run_timer_if_due(ev) || fetched == Fetched::Void {
-        return Ok(());
+}
+
+#[inline]
+fn fetch(ev: &ContextRef, timeout: Option<Duration>) -> Option<io::Result<()>> {
+    let fetched = ev.with_fds(|fds| fds.fetch(timeout));
+    ev.tasks().looked_at_fds();
+    fetched
+}
+
+/// Whoever is told may schedule what was not there before.
+#[cold]
+fn fetch_told(ev: &ContextRef, patience: Patience) -> Option<io::Result<()>> {
+    ev.tell_point(TracePoint::BeforeWait);
+    let fetched = fetch(ev, timeout(ev, patience, time_to_next(ev)));
+    ev.tell_point(TracePoint::AfterWait);
+    fetched
+}
+
+/// How long the wait may take. Tasks that have used up their budget go on after this look.
+#[inline]
+fn timeout(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -> Option<Duration> {
+    if never_waits(ev, patience) || ev.tasks().are_woken() {
+        return Some(Duration::ZERO);
     }
-    if ev.tasks().are_woken() {
-        return Ok(());
+    next_timer_in.or(ev.wait_timeout().get())
+}
+
+/// A signal may have interrupted the wait.
+#[cold]
+fn not_fetched(ev: &ContextRef, error: io::Error) -> Result<bool, LoopError> {
+    if error.kind() != ErrorKind::Interrupted {
+        return Err(LoopError::Wait(error));
     }
-    if never_waits(ev, patience) {
+    ev.signals().run_pending(ev);
+    Ok(false)
+}
+
+/// Nothing was fetched.
+fn after_time_out(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
+    let found = run_timer_if_due(ev) || ev.tasks().are_woken();
+    if !found && never_waits(ev, patience) {
         return Err(LoopError::WouldBlock);
     }
     Ok(())
-}
-
-/// Asks the kernel what is ready; `None` without a context.
-fn fetch(ev: &ContextRef, patience: Patience, next_timer_in: Option<Duration>) -> Option<io::Result<()>> {
-    let told = ev.trace().is_on() && ev.with_fds(|fds| fds.asks_kernel())?;
-    if told {
-        ev.tell_point(TracePoint::BeforeWait);
-    }
-    // Tasks that have used up their budget go on after this look.
-    let timeout = if never_waits(ev, patience) || ev.tasks().are_woken() {
-        Some(Duration::ZERO)
-    } else if told {
-        // Whoever was told may have scheduled what was not there before.
-        time_to_next(ev).or(ev.wait_timeout().get())
-    } else {
-        next_timer_in.or(ev.wait_timeout().get())
-    };
-    let fetched = ev.with_fds(|fds| fds.fetch(timeout));
-    ev.tasks().looked_at_fds();
-    if told {
-        ev.tell_point(TracePoint::AfterWait);
-    }
-    fetched
 }
 
 fn never_waits(ev: &ContextRef, patience: Patience) -> bool {
@@ -197,31 +226,6 @@ pub(crate) fn time_to_next(ev: &ContextRef) -> Option<Duration> {
     }
 }
 
-/// What became of what was fetched.
-#[derive(PartialEq, Eq)]
-enum Fetched {
-    Nothing,
-    /// No handler has run.
-    Void,
-    Ran,
-}
-
-/// One event of what was fetched runs; what has become void since is passed over.
-fn run_fetched_fd(ev: &ContextRef) -> Fetched {
-    match ev.with_fds(FdTable::next) {
-        Some(Next::Event(fde, flags)) => {
-            fde.run(ev, flags);
-            Fetched::Ran
-        }
-        Some(Next::Void) => {
-            ev.say_what_is_not_open();
-            Fetched::Void
-        }
-        Some(Next::Nothing) | None => Fetched::Nothing,
-    }
-}
-
-/// After a time-out.
 fn run_timer_if_due(ev: &ContextRef) -> bool {
     let Timers::At(due) = next_timer(ev) else { return false };
     let now = ev.now();

@@ -14,18 +14,13 @@ pub(crate) struct EventBase {
 }
 
 impl EventBase {
-    #[track_caller]
-    pub(crate) fn new() -> Self {
-        EventBase::at(Location::caller())
-    }
-
     pub(crate) fn at(location: Location) -> Self {
         EventBase { location, tag: Cell::new(0), home: HomeLink::new() }
     }
 }
 
-/// The methods and traits that a Ref of every kind of event has alike. The Ref is a tuple struct around an
-/// `Rc` of an inner type with a field `base`; the owner is a tuple struct around the Ref.
+/// The methods and traits that a Ref of every kind of event has alike. The Ref is a tuple struct around a
+/// [`ThinRc`](crate::sys::thin_rc::ThinRc) of an inner type with a field `base`; the owner is a tuple struct around the Ref.
 macro_rules! event_ref {
     ($owner:ident, $reference:ident, $set_tag:literal, $get_tag:literal) => {
         impl $reference {
@@ -69,7 +64,7 @@ macro_rules! event_ref {
         impl PartialEq for $reference {
             /// Whether both stand for the same event.
             fn eq(&self, other: &Self) -> bool {
-                std::rc::Rc::as_ptr(&self.0).addr() == std::rc::Rc::as_ptr(&other.0).addr()
+                self.0.address() == other.0.address()
             }
         }
 
@@ -77,7 +72,7 @@ macro_rules! event_ref {
 
         impl std::hash::Hash for $reference {
             fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-                std::rc::Rc::as_ptr(&self.0).addr().hash(state);
+                self.0.address().hash(state);
             }
         }
 

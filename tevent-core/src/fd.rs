@@ -10,13 +10,15 @@ use std::rc::{Rc, Weak};
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::fd_flags::FdFlags;
-use crate::fd_inner::{Holding, Inner, Interest, Marks, Watcher};
+use crate::fd_inner::{CloseFn, Holding, Inner, Interest, Marks, Watcher};
 use crate::fd_source::{AddFdError, FdSource, Hold};
 use crate::fd_table::FdTable;
+use crate::location::Location;
 use crate::look::look;
 use crate::panics::Panics;
 use crate::stack::{bounded, bounded_drop};
 use crate::sys::slot::Slot;
+use crate::sys::thin_rc::ThinRc;
 use crate::trace::{DebugLevel, EventTracePoint, Traced};
 
 /// Watches a file. Owns: dropping it ends the watch at once.
@@ -32,13 +34,17 @@ use crate::trace::{DebugLevel, EventTracePoint, Traced};
 /// request keep it.
 ///
 /// C equivalent: `struct tevent_fd`. Spec: FD-1 to FD-12.
+///
+/// # Complexity
+/// Dropping it is O(1), however many events watch its number (on a [simulated](crate::Backend::Simulated) context O(n) in the number of
+/// watched fds), and a system call, but for a file that somebody else [shares](FdSource) too.
 #[doc(alias = "tevent_fd")]
 #[must_use = "dropping an FdEvent ends the watch; `ctx.keep(fde)` lets it go on"]
 pub struct FdEvent(FdRef);
 
 /// A handle on an [`FdEvent`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct FdRef(Rc<Inner<dyn Watcher>>);
+pub struct FdRef(ThinRc<Inner, dyn Watcher>);
 
 event_ref!(FdEvent, FdRef, "tevent_fd_set_tag", "tevent_fd_get_tag");
 
@@ -106,13 +112,13 @@ impl ContextRef {
         self.watch(fd.into(), flags, Marks::INTERNAL, handler)
     }
 
-    /// Says which numbers were found not to be open (FD-3), and whether there were any.
-    pub(crate) fn say_what_is_not_open(&self) -> bool {
+    /// Says which numbers were found not to be open (FD-3).
+    #[cold]
+    pub(crate) fn say_what_is_not_open(&self) {
         let numbers = self.with_fds(FdTable::take_not_open).unwrap_or_default();
         for number in &numbers {
             self.debug(DebugLevel::Error, format_args!("fd {number} is not open: its events are disarmed"));
         }
-        !numbers.is_empty()
     }
 
     #[track_caller]
@@ -152,7 +158,7 @@ impl ContextRef {
                 Ok(fde)
             }
             Err(error) => {
-                let hold = fde.0.0.watcher.let_go();
+                let hold = fde.0.0.tail().let_go();
                 let file = FdSource { number, hold };
                 // Before the result is made: one that is made already would leak if this panics.
                 drop(fde);
@@ -174,10 +180,19 @@ impl Drop for FdEvent {
 struct Release<'a>(&'a FdRef);
 
 impl Drop for Release<'_> {
+    #[inline]
     fn drop(&mut self) {
-        let inner = &*self.0.0;
-        let close_fn = inner.close_fn.take();
-        let hold = inner.watcher.let_go();
+        let close_fn = self.0.0.close_fn.take();
+        if close_fn.is_some() || self.0.interest().is(Marks::HOLDS) {
+            self.release(close_fn);
+        }
+    }
+}
+
+impl Release<'_> {
+    fn release(&self, close_fn: Option<Box<CloseFn>>) {
+        let inner = &self.0.0;
+        let hold = inner.tail().let_go();
         let number = inner.interest.number();
         match &hold {
             _ if close_fn.is_some() => {}
@@ -212,13 +227,14 @@ impl FdRef {
         marks: Marks,
         watcher: impl Watcher + 'static,
     ) -> Self {
-        FdRef(Rc::new(Inner {
-            base: EventBase::new(),
+        let location = Location::caller();
+        let make = || Inner {
+            base: EventBase::at(location),
             ctx: Cell::new(Some(ev.clone())),
             close_fn: Cell::new(None),
             interest: Interest::new(number, flags, marks),
-            watcher,
-        }))
+        };
+        FdRef(ThinRc::new(make, watcher))
     }
 
     /// The number it watches.
@@ -274,7 +290,7 @@ impl FdRef {
             self.with_fds(|fds| fds.set_flags(self, flags));
             if self.flags() != flags {
                 let ctx = look(&self.0.ctx, ContextRef::clone);
-                ctx.inspect(|ev| _ = ev.say_what_is_not_open());
+                ctx.inspect(ContextRef::say_what_is_not_open);
             }
         }
     }
@@ -313,23 +329,25 @@ impl FdRef {
     /// Runs the handler for a readiness that the turn has picked.
     pub(crate) fn run(&self, ev: &ContextRef, flags: FdFlags) {
         if self.is_internal() {
-            self.0.watcher.call(ev, self, flags);
+            self.0.tail().call(ev, self, flags);
         } else {
-            ev.handle(Traced::Fd(self), || self.0.watcher.call(ev, self, flags));
+            ev.handle(Traced::Fd(self), || self.0.tail().call(ev, self, flags));
         }
     }
 
     /// Out of the table and never called again; freed, or left by its context.
     pub(crate) fn detach(&self) {
-        self.with_fds(|fds| fds.remove(self));
-        self.interest().set_flags(FdFlags::NONE);
         let ctx = self.0.ctx.take();
+        if let Some(ctx) = &ctx {
+            ctx.with_fds(|fds| fds.remove(self));
+        }
+        self.interest().set_flags(FdFlags::NONE);
         let Some(ctx) = ctx.filter(|ctx| ctx.trace().is_on() && self.interest().is(Marks::ATTACHED)) else {
-            return self.0.watcher.dismiss();
+            return self.0.tail().dismiss();
         };
         let mut panics = Panics::default();
         panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
-        panics.catch(|| self.0.watcher.dismiss());
+        panics.catch(|| self.0.tail().dismiss());
         panics.resume();
     }
 
@@ -357,7 +375,7 @@ impl FdRef {
         if !self.interest().is(Marks::HOLDS) || look(&self.0.close_fn, |_set| ()).is_some() {
             return None;
         }
-        self.0.watcher.shared_file()
+        self.0.tail().shared_file()
     }
 }
 

@@ -59,8 +59,12 @@ impl FdSlot {
     }
 
     /// Whether the kernel means this slot, and not what the number stood for earlier.
+    #[inline]
     pub(crate) fn is_of(&self, generation: u32) -> bool {
-        !self.is_vacant() && self.told().generation == generation
+        match self {
+            FdSlot::Alone(fde) => fde.interest().told().generation == generation,
+            FdSlot::Other(ring) => ring.as_ref().is_some_and(|ring| ring.told.generation == generation),
+        }
     }
 
     pub(crate) fn wants(&self) -> FdFlags {
@@ -175,13 +179,15 @@ impl FdSlot {
 
     /// The first in the ring that wants any of what is ready (FD-4), and exactly what it wants of it (FD-5). It goes to
     /// the back.
+    #[inline]
     pub(crate) fn select(&mut self, report: &Report) -> Option<(FdRef, FdFlags)> {
         let (fde, flags) = match self {
-            FdSlot::Alone(fde) => {
-                Some((fde.clone(), heard(fde, report))).filter(|(_, flags)| !flags.is_empty())
-            }
-            FdSlot::Other(ring) => ring.as_mut()?.select(report),
-        }?;
+            FdSlot::Alone(fde) => match heard(fde, report) {
+                FdFlags::NONE => return None,
+                flags => (fde.clone(), flags),
+            },
+            FdSlot::Other(ring) => ring.as_mut()?.select(report)?,
+        };
         if report.failed {
             fde.interest().mark(Marks::SAW_ERROR);
         }
@@ -252,6 +258,7 @@ impl Ring {
         self.keepers > 0 || self.pending.as_ref().is_some_and(|file| file.strong_count() > 0)
     }
 
+    #[inline(never)]
     fn select(&mut self, report: &Report) -> Option<(FdRef, FdFlags)> {
         let (key, fde, flags) = self.events.iter().find_map(|(key, fde)| {
             let flags = heard(fde, report);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::os::fd::RawFd;
 
 use crate::fd_slot::FdSlot;
+use crate::reactor::SlotKey;
 
 /// The kernel hands out the lowest number that is free, and keeps a table itself: so do we.
 pub(crate) struct FdSlots {
@@ -22,12 +23,31 @@ impl FdSlots {
 
     #[inline]
     pub(crate) fn get(&self, number: RawFd) -> Option<&FdSlot> {
-        if number < FAR { self.near.get(index(number)) } else { self.far.get(&number) }
+        match self.near.get(index(number)) {
+            None => self.far(number),
+            near => near,
+        }
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, number: RawFd) -> Option<&mut FdSlot> {
-        if number < FAR { self.near.get_mut(index(number)) } else { self.far.get_mut(&number) }
+        if index(number) < self.near.len() { self.near.get_mut(index(number)) } else { self.far_mut(number) }
+    }
+
+    /// The slot that the kernel means, unless that has become another's.
+    #[inline]
+    pub(crate) fn keyed(&mut self, SlotKey { number, generation }: SlotKey) -> Option<&mut FdSlot> {
+        self.get_mut(number).filter(|slot| slot.is_of(generation))
+    }
+
+    #[cold]
+    fn far(&self, number: RawFd) -> Option<&FdSlot> {
+        self.far.get(&number)
+    }
+
+    #[cold]
+    fn far_mut(&mut self, number: RawFd) -> Option<&mut FdSlot> {
+        self.far.get_mut(&number)
     }
 
     /// A number's slot, vacant if it had none.
@@ -47,12 +67,18 @@ impl FdSlots {
     }
 
     /// Nothing is to be known of that number any more.
+    #[inline]
     pub(crate) fn vacate(&mut self, number: RawFd) {
-        if number >= FAR {
-            self.far.remove(&number);
-        } else if let Some(slot) = self.get_mut(number) {
+        if let Some(slot) = self.near.get_mut(index(number)) {
             *slot = FdSlot::VACANT;
+        } else {
+            self.vacate_far(number);
         }
+    }
+
+    #[cold]
+    fn vacate_far(&mut self, number: RawFd) {
+        self.far.remove(&number);
     }
 
     /// Those of which anything is known, the oldest first.

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::rc::Rc;
 
 use crate::context::{ContextRef, WeakContext};
 use crate::event::{EventBase, event_ref};
@@ -13,6 +12,7 @@ use crate::panics::Panics;
 use crate::scheduled::Scheduled;
 use crate::stack::bounded_drop;
 use crate::sys::slot::Slot;
+use crate::sys::thin_rc::{Tail, ThinRc};
 use crate::trace::{EventTracePoint, Traced};
 
 /// An event whose handler runs in a coming turn of the loop, before any timer or fd. Owns: dropping it
@@ -51,11 +51,11 @@ pub struct Immediate(ImmediateRef);
 
 /// A handle on an [`Immediate`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct ImmediateRef(Rc<Inner<dyn Call>>);
+pub struct ImmediateRef(ThinRc<Inner, dyn Call>);
 
 event_ref!(Immediate, ImmediateRef, "tevent_immediate_set_tag", "tevent_immediate_get_tag");
 
-struct Inner<H: ?Sized> {
+struct Inner {
     base: EventBase,
     /// The context it was scheduled on last. One that has run remembers it, for the next time; it keeps nothing of the
     /// user's, such as trace callbacks, which may own this immediate.
@@ -71,7 +71,6 @@ struct Inner<H: ?Sized> {
     /// Its handler is not called again.
     freed: Cell<bool>,
     traits: Cell<Traits>,
-    handler: H,
 }
 
 #[derive(Clone, Copy)]
@@ -94,6 +93,12 @@ impl<F: Fn(&ContextRef, &ImmediateRef) + 'static> Call for Slot<F> {
 
     fn dismiss(&self) {
         Slot::dismiss(self);
+    }
+}
+
+impl<T: Call + 'static> Tail<dyn Call> for T {
+    fn as_dyn(&self) -> &(dyn Call + 'static) {
+        self
     }
 }
 
@@ -139,7 +144,7 @@ impl Immediate {
     }
 
     fn build(location: Location, empty: bool, handler: impl Call + 'static) -> Self {
-        Immediate(ImmediateRef(Rc::new(Inner {
+        let make = || Inner {
             base: EventBase::at(location),
             ev: Cell::new(None),
             ticket: Cell::new(Ticket::VOID),
@@ -148,8 +153,8 @@ impl Immediate {
             due: Cell::new(false),
             freed: Cell::new(false),
             traits: Cell::new(Traits { internal: false, empty }),
-            handler,
-        })))
+        };
+        Immediate(ImmediateRef(ThinRc::new(make, handler)))
     }
 }
 
@@ -166,7 +171,7 @@ struct Dismiss<'a>(&'a ImmediateRef);
 
 impl Drop for Dismiss<'_> {
     fn drop(&mut self) {
-        self.0.0.handler.dismiss();
+        self.0.0.tail().dismiss();
     }
 }
 
@@ -274,7 +279,7 @@ impl ImmediateRef {
     pub(crate) fn run(&self, ev: &ContextRef) {
         self.run_as(ev, |due| {
             if due {
-                self.0.handler.call(ev, self);
+                self.0.tail().call(ev, self);
             }
         });
     }

@@ -162,6 +162,7 @@ struct Level<'a> {
 }
 
 impl<'a> Level<'a> {
+    #[inline]
     #[track_caller]
     fn enter(ev: &'a ContextRef) -> Self {
         ev.assert_may_run();

@@ -110,6 +110,7 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    #[inline]
     pub(crate) fn enter() -> Self {
         let scope = Scope { outer: DEPTH.replace(0) };
         if scope.outer >= LIMIT {
@@ -147,6 +148,7 @@ fn leave_limit() {
     panics.resume();
 }
 
+#[cold]
 fn work_off() {
     let mut panics = Panics::default();
     while let Some(job) = LATER.with_borrow_mut(|later| later.next()) {

@@ -2,14 +2,15 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
+use crate::location::Location;
 use crate::look::look;
 use crate::panics::Panics;
 use crate::sys::slot::Slot;
+use crate::sys::thin_rc::{Tail, ThinRc};
 use crate::timer_heap::{Place, Queued};
 use crate::timer_queue::Due;
 use crate::trace::{EventTracePoint, Traced};
@@ -87,11 +88,11 @@ pub struct Timer(TimerRef);
 
 /// A handle on a [`Timer`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct TimerRef(Rc<Inner<dyn Call>>);
+pub struct TimerRef(ThinRc<Inner, dyn Call>);
 
 event_ref!(Timer, TimerRef, "tevent_timer_set_tag", "tevent_timer_get_tag");
 
-struct Inner<H: ?Sized> {
+struct Inner {
     base: EventBase,
     /// `None` once it is freed or spent, or its context is gone.
     ctx: Cell<Option<ContextRef>>,
@@ -103,7 +104,6 @@ struct Inner<H: ?Sized> {
     internal: bool,
     /// How many calls of the handler stand on the stack: more than one by nesting.
     running: Cell<u16>,
-    handler: H,
 }
 
 trait Call {
@@ -118,6 +118,12 @@ impl<F: Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static> Call for Slot<F> 
 
     fn dismiss(&self) {
         Slot::dismiss(self);
+    }
+}
+
+impl<T: Call + 'static> Tail<dyn Call> for T {
+    fn as_dyn(&self) -> &(dyn Call + 'static) {
+        self
     }
 }
 
@@ -186,17 +192,18 @@ impl ContextRef {
         handler: impl Fn(&ContextRef, &TimerRef, Option<Instant>) + 'static,
     ) -> Timer {
         let freed = self.is_freed();
-        let te = Timer(TimerRef(Rc::new(Inner {
-            base: EventBase::new(),
+        let location = Location::caller();
+        let make = || Inner {
+            base: EventBase::at(location),
             ctx: Cell::new((!freed).then(|| self.clone())),
             place: Place::new(),
             attached: Cell::new(false),
             internal,
             running: Cell::new(0),
-            handler: Slot::new(handler),
-        })));
+        };
+        let te = Timer(TimerRef(ThinRc::new(make, Slot::new(handler))));
         if freed {
-            te.0.0.handler.dismiss();
+            te.0.0.tail().dismiss();
         } else {
             te.stand(self, when);
         }
@@ -301,9 +308,9 @@ impl TimerRef {
         self.0.running.set(self.0.running.get() + 1);
         let _after = SpendUnlessRearmed(self);
         if self.0.internal {
-            self.0.handler.call(ev, self, now);
+            self.0.tail().call(ev, self, now);
         } else {
-            ev.handle(Traced::Timer(self), || self.0.handler.call(ev, self, now));
+            ev.handle(Traced::Timer(self), || self.0.tail().call(ev, self, now));
         }
     }
 
@@ -335,7 +342,7 @@ struct Dismiss<'a>(&'a TimerRef);
 
 impl Drop for Dismiss<'_> {
     fn drop(&mut self) {
-        self.0.0.handler.dismiss();
+        self.0.0.tail().dismiss();
     }
 }
 

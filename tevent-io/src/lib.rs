@@ -25,13 +25,29 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! All of them work on blocking and non-blocking sockets alike. None blocks (of listeners that several processes share
-//! see [`accept_send`]), and none raises `SIGPIPE` on a socket.
+//! # What they have in common
+//!
+//! - **Files.** TCP, Unix streams, datagram sockets and pipes, as types of the standard library, blocking or not. None blocks (of
+//!   listeners that several processes share see [`accept_send`]), and none raises `SIGPIPE` on a socket. A signal that interrupts one
+//!   changes nothing.
+//! - **The callback** runs in a turn of the loop, never inside the `_send` function: one that has its result, or its error, already
+//!   then is posted. The file is not watched any more when it runs.
+//! - **Freed in any state,** before its first turn, waiting, in a queue, in a callback or finished, a request is gone at once: its
+//!   callback never runs, the file is not watched, the queue goes on. The stream stays open for those who hold it.
+//! - **An end time,** [`set_endtime`](tevent_core::ReqRef::set_endtime), finishes it with `TimedOut`; nothing is watched any more.
+//! - **[`cancel`](tevent_core::ReqRef::cancel)** finishes it with `ECANCELED`, its callback deferred, as long as nothing has been done
+//!   that would be lost: no byte written or read. A request that has finished refuses.
+//! - **Errors** are Unix numbers, which [`ReqError::errno`](tevent_core::ReqError::errno) gives (REQ-13); `?` makes an `io::Error` of
+//!   one. On a context that has been freed one that has to wait fails with `ENOTCONN`; one that waits when its context goes stays in progress,
+//!   and has to be freed.
 
 mod accept;
 mod address;
+mod at_work;
+mod broken;
 mod connect;
 mod errno;
+mod listen;
 mod read_packet;
 mod stream;
 mod wait;
@@ -40,9 +56,10 @@ mod writev;
 
 pub use accept::{Accept, accept_recv, accept_send};
 pub use address::Address;
+pub use broken::StreamBroken;
 pub use connect::{Connect, connect_recv, connect_send};
 pub use read_packet::{ReadPacket, read_packet_recv, read_packet_send};
-pub use stream::{Stream, StreamBroken};
+pub use stream::Stream;
 pub use wait::{
     WaitForError, WaitForRead, wait_for_error_recv, wait_for_error_send, wait_for_read_recv,
     wait_for_read_send,

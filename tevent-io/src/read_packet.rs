@@ -2,14 +2,14 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::ErrorKind;
 use std::task::Poll;
 
 use rustix::io::Errno;
-use tevent_core::{ContextRef, FdFlags, FdRef, Req, ReqError, ReqRef};
+use tevent_core::{ContextRef, FdFlags, Req, ReqError};
 
-use crate::errno::{code_of, req_error};
-use crate::stream::Stream;
+use crate::at_work::{self, AtWork, Working};
+use crate::errno::{is_transient, req_error};
+use crate::stream::{Kind, Stream};
 
 /// So much is read at a time, and so much is the buffer ahead of what has arrived: a peer that announces a gigabyte does not
 /// get one before it has sent it.
@@ -22,13 +22,12 @@ type More = Box<dyn FnMut(&[u8]) -> Result<usize, ReqError>>;
 
 /// The state of [`read_packet_send`]'s request.
 pub struct ReadPacket {
+    at_work: AtWork,
     stream: Stream,
-    socket: bool,
     packet: Vec<u8>,
     /// How many bytes it has to have before `more` is asked again.
     wanted: usize,
     more: More,
-    watch: Option<FdRef>,
 }
 
 /// Reads a packet, and nothing after it: `initial` bytes, then as many as `more` says when it is shown what has arrived; it is asked
@@ -36,6 +35,15 @@ pub struct ReadPacket {
 ///
 /// On a socket a read is tried at once, without blocking; other files, such as pipes, wait for READ and are read once each time. The
 /// file is not watched any more when the callback runs.
+///
+/// On a datagram socket each read takes one datagram. One that is longer than what is still wanted is thrown away, and the
+/// request fails with `EMSGSIZE`; one that is shorter is a part of the packet, like any bytes. So ask for a whole datagram by
+/// `initial` where their length is known, and use [`Stream::try_read`] where it is not.
+///
+/// The callback runs in the turn in which the packet is complete; if that was so inside this call, in a later one. Dropped in the
+/// middle of a packet, or out of time, it takes the bytes with it that it has read: where the next packet begins nobody knows then.
+/// [`cancel`](ReqRef::cancel) works until the first byte has been read, and is refused after it. What it has in common with the other
+/// requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `read_packet_send`. Spec: IO-2.
 ///
@@ -63,21 +71,18 @@ pub fn read_packet_send<E: Into<Box<dyn Error + Send + Sync>>>(
     initial: usize,
     mut more: impl FnMut(&[u8]) -> Result<usize, E> + 'static,
 ) -> Req<ReadPacket> {
-    let more: More =
-        Box::new(move |packet| more(packet).map_err(|error| ReqError::with_cause(code_of(Errno::IO), error)));
-    let (stream, socket) = (stream.clone(), stream.is_socket());
-    let (packet, wanted, watch) = (Vec::new(), initial, None);
-    let req = Req::create(ReadPacket { stream: stream.clone(), socket, packet, wanted, more, watch });
-    req.set_cleanup_fn(|req, _state| {
-        if let Some(watch) = req.with_state(|s| s.watch.take()).flatten() {
-            drop(req.take(&watch));
-        }
+    let more: More = Box::new(move |packet| {
+        more(packet).map_err(|error| ReqError::with_cause(req_error(Errno::IO), error))
     });
-    if socket || initial == 0 {
+    let (at_work, packet, wanted) = (AtWork::on(ev), Vec::new(), initial);
+    let req = Req::create(ReadPacket { at_work, stream: stream.clone(), packet, wanted, more });
+    at_work::begin(&req);
+    if stream.kind() != Kind::Other || initial == 0 {
         req.advance(ReadPacket::read);
     }
     if req.is_in_progress()
-        && let Err(error) = begin_watch(&req, ev, &stream)
+        && let Err(error) =
+            at_work::watch(&req, stream, FdFlags::READ, |req, _flags| req.advance(ReadPacket::read))
     {
         req.error(error);
     }
@@ -86,26 +91,33 @@ pub fn read_packet_send<E: Into<Box<dyn Error + Send + Sync>>>(
 
 /// The packet, whole. Frees the request.
 ///
-/// C equivalent: `read_packet_recv`. Spec: IO-2.
+/// The example of [`read_packet_send`] ends with it. C equivalent: `read_packet_recv`. Spec: IO-2.
 ///
 /// # Errors
-/// `EPIPE` when the stream ended before the packet did; `EIO` with the [cause](ReqError::cause) when `more` failed; `EMSGSIZE` when it
-/// asked for more than memory can hold; `ENOMEM`; or what the system call gave.
+/// - `EPIPE` when the stream ended before the packet did, on a half-close too, and on an empty datagram;
+/// - `EIO` with the [cause](ReqError::cause) when `more` failed;
+/// - `EMSGSIZE` when it asked for more than memory can hold, or a datagram was longer than what was wanted;
+/// - `ECANCELED`, or what [`errno`](ReqError::errno) says of a request that timed out or has not finished;
+/// - `ENOMEM`, or what the system call gave, such as `ECONNRESET`.
 pub fn read_packet_recv(req: Req<ReadPacket>) -> Result<Vec<u8>, ReqError> {
     req.recv(|s| std::mem::take(&mut s.packet))
 }
 
-fn begin_watch(req: &ReqRef<ReadPacket>, ev: &ContextRef, stream: &Stream) -> Result<(), ReqError> {
-    let watch = req.add_fd(ev, stream, FdFlags::READ, |req, _flags| req.advance(ReadPacket::read))?;
-    req.with_state(|s| s.watch = Some(watch));
-    Ok(())
+impl Working for ReadPacket {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.packet.is_empty()
+    }
 }
 
 impl ReadPacket {
     /// Reads what is there, as far as it belongs to the packet.
     fn read(&mut self) -> Poll<Result<(), ReqError>> {
         // A second read from a file that is no socket could find nothing, and wait.
-        let steps = if self.socket { STEPS } else { 1 };
+        let steps = if self.stream.kind() == Kind::Other { 1 } else { STEPS };
         for _ in 0..steps {
             match self.ask() {
                 Ok(true) => {}
@@ -115,10 +127,9 @@ impl ReadPacket {
             match self.step() {
                 Ok(0) => return Poll::Ready(Err(req_error(Errno::PIPE))),
                 Ok(_) => {}
-                Err(e) if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&e.kind()) => {
-                    return Poll::Pending;
-                }
-                Err(e) => return Poll::Ready(Err(e.into())),
+                Err(errno) if is_transient(errno) => return Poll::Pending,
+                Err(Errno::NOMEM) => return Poll::Ready(Err(ReqError::NO_MEMORY)),
+                Err(errno) => return Poll::Ready(Err(req_error(errno))),
             }
         }
         match self.ask() {
@@ -139,15 +150,18 @@ impl ReadPacket {
         Ok(more > 0)
     }
 
-    /// One read.
-    fn step(&mut self) -> std::io::Result<usize> {
+    /// One read, of which the end is 0.
+    fn step(&mut self) -> rustix::io::Result<usize> {
         let arrived = self.packet.len();
-        let step = (self.wanted - arrived).min(STEP);
-        self.packet.try_reserve(step).map_err(|_| ErrorKind::OutOfMemory)?;
-        self.packet.resize(arrived + step, 0);
-        let read = self.stream.try_read(&mut self.packet[arrived..]);
-        self.packet.truncate(arrived + read.as_ref().copied().unwrap_or(0));
-        read
+        let missing = self.wanted - arrived;
+        let datagrams = self.stream.kind() == Kind::Datagrams;
+        let room = missing.min(if datagrams { self.stream.datagram_length()? } else { STEP });
+        self.packet.try_reserve(room).map_err(|_| Errno::NOMEM)?;
+        self.packet.resize(arrived + room, 0);
+        let read = self.stream.read_now(&mut self.packet[arrived..]);
+        self.packet.truncate(arrived + read.map_or(0, |n| n.min(room)));
+        // The kernel has cut it and thrown away the rest.
+        if read.is_ok_and(|n| n > room) { Err(Errno::MSGSIZE) } else { read }
     }
 }
 

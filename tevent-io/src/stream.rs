@@ -1,7 +1,6 @@
 //! A socket that several requests share.
 
-use std::cell::{Cell, RefCell};
-use std::error::Error;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -9,82 +8,51 @@ use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::RecvFlags;
-use tevent_core::{FdSource, ReqError};
+use rustix::net::{RecvFlags, SocketType};
+use tevent_core::FdSource;
 
-use crate::errno::code_of;
+use crate::broken::StreamBroken;
 
-/// A connected or listening socket that several requests share. A cheap clone; the file is closed with the last.
+/// A socket or pipe that several requests share. A cheap clone; the file is closed with the last, those of the requests and events
+/// on it included.
 ///
 /// It remembers when a writer ended in the middle of its bytes: then the stream is broken, because whatever is written
 /// next would be read as the rest of that writer's frame, and every later write on it fails with [`StreamBroken`].
 ///
-/// Give it to [`ContextRef::add_fd`](tevent_core::ContextRef::add_fd) as `&stream`; the event shares it.
+/// It may be a datagram socket too, in spite of its name. Then a write is one datagram, which goes out whole or not at all, so that
+/// it never breaks; see [`writev_send`](crate::writev_send) and [`read_packet_send`](crate::read_packet_send).
+///
+/// Give it to [`ContextRef::add_fd`](tevent_core::ContextRef::add_fd) as `&stream` or as it is; the event shares it.
+///
+/// C equivalent: the fd number that the requests are given.
 #[derive(Clone)]
 pub struct Stream(Rc<Inner>);
 
 struct Inner {
     file: OwnedFd,
+    kind: OnceCell<Kind>,
     broken: RefCell<Option<StreamBroken>>,
     writes: Cell<u64>,
     partial_writes: Cell<u64>,
 }
 
-/// A writer ended after part of its bytes, so that nothing more can be written to its stream.
-///
-/// It is the [cause](ReqError::cause) of the error, `EPIPE`, with which the writers behind it fail. C has no
-/// equivalent: there the next writer goes on in the middle of the frame.
-///
-/// ```
-/// use std::os::unix::net::UnixStream;
-/// use tevent_core::Context;
-/// use tevent_io::{Stream, StreamBroken, writev_recv, writev_send};
-/// use tevent_queue::Queue;
-///
-/// let (ctx, queue) = (Context::new()?, Queue::create("near"));
-/// let (near, _far) = UnixStream::pair()?;
-/// let stream = Stream::new(near);
-/// drop(writev_send(&ctx, Some(&queue), &stream, false, vec![vec![0; 8 << 20]])); // part of it was written
-/// let next = writev_send(&ctx, Some(&queue), &stream, false, vec!["frame"]);
-/// next.poll(&ctx)?;
-/// let error = writev_recv(next).expect_err("the stream is broken");
-/// assert!(error.cause().is_some_and(|cause| cause.is::<StreamBroken>()));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamBroken {
-    written: usize,
-    total: usize,
-}
-
-impl StreamBroken {
-    /// How many bytes the writer had written, of how many.
-    #[must_use]
-    pub fn progress(&self) -> (usize, usize) {
-        (self.written, self.total)
-    }
-}
-
-impl fmt::Display for StreamBroken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StreamBroken { written, total } = self;
-        write!(f, "the stream is broken: a writer ended after {written} of its {total} bytes")
-    }
-}
-
-impl Error for StreamBroken {}
-
-impl From<StreamBroken> for ReqError {
-    fn from(broken: StreamBroken) -> Self {
-        ReqError::with_cause(code_of(Errno::PIPE), broken)
-    }
+/// What a file is, as far as reading and writing differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A socket with one byte after the other: TCP, a Unix stream.
+    Bytes,
+    /// A socket on which what is sent in one call arrives as one: UDP, a Unix datagram or sequenced-packet socket.
+    Datagrams,
+    /// No socket, such as a pipe.
+    Other,
 }
 
 impl Stream {
-    /// Takes a socket, such as a `TcpStream`, a `UnixStream`, a listener or an `OwnedFd`.
-    pub fn new(socket: impl Into<OwnedFd>) -> Self {
+    /// Takes a socket or pipe, such as a `TcpStream`, a `UnixStream`, a `UdpSocket`, a listener, a `PipeReader` or an `OwnedFd`.
+    pub fn new(file: impl Into<OwnedFd>) -> Self {
         Stream(Rc::new(Inner {
-            file: socket.into(),
+            file: file.into(),
+            kind: OnceCell::new(),
             broken: RefCell::new(None),
             writes: Cell::new(0),
             partial_writes: Cell::new(0),
@@ -93,6 +61,8 @@ impl Stream {
 
     /// Reads what is there, without waiting for more; none at all is the end of the stream. For handlers of
     /// [`FdFlags::READ`](tevent_core::FdFlags::READ).
+    ///
+    /// Of datagrams it reads one. What the buffer has no room for is lost, as with every `recv`; none at all is an empty datagram.
     ///
     /// ```
     /// use std::{io::Write, os::unix::net::UnixStream};
@@ -114,17 +84,35 @@ impl Stream {
     /// ```
     ///
     /// # Errors
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when nothing is there, else what the system call gave.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when nothing is there, `ECONNRESET` after a reset, else what the system call gave.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT) {
-            Err(Errno::NOTSOCK) => Ok(read_if_ready(self, buffer)?),
-            received => Ok(received?.0),
-        }
+        let room = buffer.len();
+        Ok(self.read_now(buffer)?.min(room))
     }
 
-    /// Whether it is a socket, and not some other file such as a pipe.
-    pub(crate) fn is_socket(&self) -> bool {
-        rustix::net::sockopt::socket_type(self).is_ok()
+    /// More than the buffer has room for is the length of a datagram that was cut.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+        let flags = match self.kind() {
+            Kind::Bytes => RecvFlags::DONTWAIT,
+            Kind::Datagrams => RecvFlags::DONTWAIT | RecvFlags::TRUNC,
+            Kind::Other => return read_if_ready(self, buffer),
+        };
+        rustix::net::recv(self, buffer, flags).map(|(_, length)| length)
+    }
+
+    /// Of the next datagram, which stays there.
+    pub(crate) fn datagram_length(&self) -> rustix::io::Result<usize> {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK | RecvFlags::TRUNC;
+        rustix::net::recv(self, &mut [0_u8; 0], flags).map(|(_, length)| length)
+    }
+
+    /// The kernel is asked once.
+    pub(crate) fn kind(&self) -> Kind {
+        *self.0.kind.get_or_init(|| match rustix::net::sockopt::socket_type(self) {
+            Ok(SocketType::STREAM) => Kind::Bytes,
+            Ok(_) => Kind::Datagrams,
+            Err(_) => Kind::Other,
+        })
     }
 
     /// Why nothing more can be written, if a writer ended in the middle of its bytes.
@@ -225,6 +213,12 @@ impl AsFd for Inner {
 impl From<&Stream> for FdSource {
     fn from(stream: &Stream) -> Self {
         FdSource::from(Rc::clone(&stream.0))
+    }
+}
+
+impl From<Stream> for FdSource {
+    fn from(stream: Stream) -> Self {
+        FdSource::from(stream.0)
     }
 }
 

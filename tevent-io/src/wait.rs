@@ -4,14 +4,16 @@ use std::task::Poll;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::{Errno, retry_on_intr};
-use tevent_core::{AddFdError, ContextRef, FdFlags, Req, ReqError, ReqRef};
+use tevent_core::{ContextRef, FdFlags, Req, ReqError};
 
+use crate::at_work::{self, AtWork, Working};
 use crate::errno::req_error;
 use crate::stream::Stream;
 
 /// The state of [`wait_for_read_send`]'s request.
 #[derive(Debug)]
 pub struct WaitForRead {
+    at_work: AtWork,
     stream: Stream,
     check_errors: bool,
 }
@@ -19,11 +21,18 @@ pub struct WaitForRead {
 /// The state of [`wait_for_error_send`]'s request.
 #[derive(Debug)]
 pub struct WaitForError {
+    at_work: AtWork,
     stream: Stream,
 }
 
 /// Waits until something can be read, and reads nothing. With `check_errors` the end of the stream is `EPIPE`; without it that
-/// counts as something to be read.
+/// counts as something to be read, and so does an error.
+///
+/// An empty datagram looks like the end. On a listener, which is readable when a connection is there, leave `check_errors` out.
+///
+/// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later turn.
+/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What
+/// it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `wait_for_read_send`. Spec: IO-4.
 ///
@@ -49,17 +58,19 @@ pub struct WaitForError {
 /// ```
 #[track_caller]
 pub fn wait_for_read_send(ev: &ContextRef, stream: &Stream, check_errors: bool) -> Req<WaitForRead> {
-    let req = Req::create(WaitForRead { stream: stream.clone(), check_errors });
-    let watched = watch(&req, ev, stream, FdFlags::READ, WaitForRead::look);
-    begun(req, ev, watched)
+    let req = Req::create(WaitForRead { at_work: AtWork::on(ev), stream: stream.clone(), check_errors });
+    begin(req, ev, stream, FdFlags::READ, WaitForRead::look)
 }
 
 /// Whether something can be read. Frees the request.
 ///
-/// C equivalent: `wait_for_read_recv`. Spec: IO-4.
+/// The example of [`wait_for_read_send`] ends with it. C equivalent: `wait_for_read_recv`. Spec: IO-4.
 ///
 /// # Errors
-/// `EPIPE` where the end was to be checked for and nothing is left; what the system call gave.
+/// - `EPIPE` where the end was to be checked for and nothing is left, after a reset too;
+/// - `EINVAL` with `check_errors` on a listener;
+/// - `ECANCELED`, or what [`errno`](ReqError::errno) says of a request that timed out or has not finished;
+/// - what the system call gave.
 pub fn wait_for_read_recv(req: Req<WaitForRead>) -> Result<(), ReqError> {
     req.recv(|_state| ())
 }
@@ -68,6 +79,10 @@ pub fn wait_for_read_recv(req: Req<WaitForRead>) -> Result<(), ReqError> {
 ///
 /// For a server that wants to know that its client is gone while it works on an answer. It reads nothing, so what the client has
 /// sent stays there.
+///
+/// The callback runs in the turn in which that is so, and the file is not watched any more then; with an error at once, in a later turn.
+/// [`cancel`](ReqRef::cancel) works as long as the request has not finished. Dropping it in any state has no effect on the stream. What
+/// it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
 ///
 /// C equivalent: `wait_for_error_send`. Spec: IO-4.
 ///
@@ -86,42 +101,49 @@ pub fn wait_for_read_recv(req: Req<WaitForRead>) -> Result<(), ReqError> {
 /// ```
 #[track_caller]
 pub fn wait_for_error_send(ev: &ContextRef, stream: &Stream) -> Req<WaitForError> {
-    let req = Req::create(WaitForError { stream: stream.clone() });
-    let watched = watch(&req, ev, stream, FdFlags::ERROR, WaitForError::look);
-    begun(req, ev, watched)
+    let req = Req::create(WaitForError { at_work: AtWork::on(ev), stream: stream.clone() });
+    begin(req, ev, stream, FdFlags::ERROR, WaitForError::look)
 }
 
 /// How it failed. Frees the request.
 ///
-/// C equivalent: `wait_for_error_recv`. Spec: IO-4.
+/// The example of [`wait_for_error_send`] ends with it. C equivalent: `wait_for_error_recv`. Spec: IO-4.
 ///
 /// # Errors
-/// Always, unless somebody else called the request done: `ECONNRESET` when the peer has shut down its sending side, `EPIPE` when it
-/// has hung up, else the socket's own error, or `EPIPE`.
+/// Always, unless somebody else called the request done:
+/// - `ECONNRESET` when the peer has shut down its sending side, or has reset the connection;
+/// - `EPIPE` when it has hung up, a pipe's other end included;
+/// - else the socket's own error, such as `ECONNREFUSED` on a datagram socket;
+/// - `ECANCELED`, or what [`errno`](ReqError::errno) says of a request that timed out or has not finished.
 pub fn wait_for_error_recv(req: Req<WaitForError>) -> Result<(), ReqError> {
     req.recv(|_state| ())
 }
 
-/// The event goes at the finish, before the callback, which may close the file.
-fn watch<S: 'static>(
-    req: &ReqRef<S>,
+fn begin<S: Working>(
+    req: Req<S>,
     ev: &ContextRef,
     stream: &Stream,
     flags: FdFlags,
-    look: fn(&mut S) -> Poll<Result<(), ReqError>>,
-) -> Result<(), AddFdError> {
-    let watch = req.add_fd(ev, stream, flags, move |req, _flags| req.advance(look))?;
-    req.set_cleanup_fn(move |req, _state| drop(req.take(&watch)));
-    Ok(())
+    look: impl Fn(&mut S) -> Poll<Result<(), ReqError>> + Copy + 'static,
+) -> Req<S> {
+    at_work::begin(&req);
+    let watched = at_work::watch(&req, stream, flags, move |req, _flags| req.advance(look));
+    if let Err(error) = watched {
+        req.error(error);
+        return req.post(ev);
+    }
+    req
 }
 
-fn begun<S: 'static>(req: Req<S>, ev: &ContextRef, watched: Result<(), AddFdError>) -> Req<S> {
-    match watched {
-        Ok(()) => req,
-        Err(error) => {
-            req.error(error);
-            req.post(ev)
-        }
+impl Working for WaitForRead {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
+    }
+}
+
+impl Working for WaitForError {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
     }
 }
 

@@ -11,7 +11,11 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 /// Writes what can be written now; `AGAIN` when that is nothing. On a socket no signal is raised.
 pub(crate) fn write_now(file: impl AsFd, slices: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-    match rustix::net::sendmsg(&file, slices, &mut SendAncillaryBuffer::default(), flags) {
+    let sent = match slices {
+        [whole] => rustix::net::send(&file, whole, flags), // the kernel has less to do
+        _ => rustix::net::sendmsg(&file, slices, &mut SendAncillaryBuffer::default(), flags),
+    };
+    match sent {
         Err(Errno::NOTSOCK) => write_to_pipe(&file, slices),
         sent => sent,
     }

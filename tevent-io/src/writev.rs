@@ -5,15 +5,17 @@ use std::io::IoSlice;
 use std::task::Poll;
 
 use rustix::io::Errno;
-use tevent_core::{ContextRef, FdFlags, FdRef, Req, ReqError, ReqRef};
+use tevent_core::{ContextRef, FdFlags, Req, ReqError, ReqRef};
 use tevent_queue::{QueueEntryRef, QueueRef};
 
+use crate::at_work::{self, AtWork, Working};
 use crate::errno::{is_transient, req_error};
-use crate::stream::Stream;
+use crate::stream::{Kind, Stream};
 use crate::write::write_now;
 
 /// The state of [`writev_send`]'s request.
 pub struct Writev<B> {
+    at_work: AtWork,
     stream: Stream,
     buffers: Vec<B>,
     total: usize,
@@ -23,7 +25,6 @@ pub struct Writev<B> {
     offset: usize,
     /// What ends the wait for room: WRITE and ERROR, and READ when bytes from the peer are an error.
     watched: FdFlags,
-    watch: Option<FdRef>,
     entry: Option<QueueEntryRef>,
 }
 
@@ -39,9 +40,10 @@ impl<B> fmt::Debug for Writev<B> {
 
 /// Writes all bytes of the buffers, in order, over as many calls as needed.
 ///
-/// Without a queue the first write waits until the stream is ready. With a queue the request waits for its turn; then
+/// Without a queue the first write waits until the stream is ready, and the callback runs in the turn in which the last byte is written.
+/// With a queue the request waits for its turn; then
 /// the first write is tried at once, which may be inside this call. Its callback then comes from an immediate, and the
-/// turn is given back when the request is freed, which [`writev_recv`] does.
+/// turn is given back when the request is freed, which [`writev_recv`] does. An error at once is called back in a later turn too.
 ///
 /// With `err_on_readability` bytes or an end of file from the peer end the request. Without it a peer that has shut down
 /// its sending side still counts as gone as soon as the writer has to wait (without a queue: always), because the loop
@@ -57,10 +59,12 @@ impl<B> fmt::Debug for Writev<B> {
 /// Never blocks on a socket or a pipe, whatever its mode, and raises no `SIGPIPE` on a socket. A request to write no
 /// bytes at all is done when its turn comes, without a queue when the stream is ready.
 ///
-/// C equivalent: `writev_send`. Spec: IO-1.
+/// On a datagram socket, which has to be connected, the buffers are one datagram. It goes out whole or not at all, and none at
+/// all is an empty one.
 ///
-/// The request fails with `EPIPE` when the peer has hung up, the stream has failed, or (where asked for) the peer has
-/// sent something; else with the error of the system call.
+/// What it has in common with the other requests stands in the [crate's docs](crate#what-they-have-in-common).
+///
+/// C equivalent: `writev_send`. Spec: IO-1.
 ///
 /// ```
 /// use std::{io::Read, os::unix::net::UnixStream};
@@ -87,6 +91,7 @@ pub fn writev_send<B: AsRef<[u8]> + 'static>(
 ) -> Req<Writev<B>> {
     let total = buffers.iter().map(|buffer| buffer.as_ref().len()).sum();
     let req = Req::create(Writev {
+        at_work: AtWork::on(ev),
         stream: stream.clone(),
         buffers,
         total,
@@ -96,30 +101,27 @@ pub fn writev_send<B: AsRef<[u8]> + 'static>(
         watched: FdFlags::WRITE
             | FdFlags::ERROR
             | if err_on_readability { FdFlags::READ } else { FdFlags::NONE },
-        watch: None,
         entry: None,
     });
     req.with_state(|s| s.step_over(0));
-    req.set_cleanup_fn(|req, _state| cleanup(req));
-    let for_cancel = ev.clone();
-    req.set_cancel_fn(move |req| cancel(req, &for_cancel));
+    at_work::begin(&req);
+    req.set_cancel_fn(cancel);
 
     if let Some(broken) = stream.broken() {
         req.error(broken);
         return req.post(ev);
     }
     let Some(queue) = queue else {
-        watch(&req, ev);
+        watch(&req);
         return if req.is_in_progress() { req } else { req.post(ev) };
     };
     req.defer_callback(ev);
-    let for_trigger = ev.clone();
-    match queue.add_optimize_empty(ev, &req, move |req| trigger(req, &for_trigger)) {
+    match queue.add_optimize_empty(ev, &req, trigger) {
         Ok(entry) => {
             req.with_state(|s| s.entry = Some(entry));
         }
         Err(error) => {
-            req.error(ReqError::with_cause(code(Errno::INVAL), error));
+            req.error(error);
         }
     }
     req
@@ -127,64 +129,66 @@ pub fn writev_send<B: AsRef<[u8]> + 'static>(
 
 /// How many bytes were written: all of them. Frees the request, so that the queue goes on.
 ///
-/// C equivalent: `writev_recv`. Spec: IO-1.
+/// The example of [`writev_send`] ends with it. C equivalent: `writev_recv`. Spec: IO-1.
 ///
 /// # Errors
-/// See [`writev_send`].
+/// - `EPIPE` when the peer has hung up, the stream has failed, or (where asked for) the peer has sent something;
+/// - `EPIPE` with [`StreamBroken`](crate::StreamBroken) as its [cause](ReqError::cause) when an earlier writer ended in the middle;
+/// - `EINVAL` with [`QueueError`](tevent_queue::QueueError) as its cause when the queue has been freed;
+/// - `ECANCELED`, or what [`errno`](ReqError::errno) says of a request that timed out or has not finished;
+/// - `EMSGSIZE` for a datagram that is longer than its socket takes, or of more than 1024 buffers;
+/// - else what the system call gave: `ECONNRESET`, `ENOTCONN` without a peer, `ECONNREFUSED` on a datagram socket to which
+///   nobody listens.
 pub fn writev_recv<B>(req: Req<Writev<B>>) -> Result<usize, ReqError> {
     req.recv(|s| s.written)
 }
 
 /// Its turn has come: the first write is tried at once.
-fn trigger<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>, ev: &ContextRef) {
+fn trigger<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>) {
     req.advance(Writev::write_once);
     if req.is_in_progress() {
-        watch(req, ev);
+        watch(req);
     }
 }
 
-fn watch<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>, ev: &ContextRef) {
+fn watch<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>) {
     let Some((stream, watched)) = req.with_state(|s| (s.stream.clone(), s.watched)) else { return };
-    match req.add_fd(ev, &stream, watched, on_ready) {
-        Ok(watch) => {
-            req.with_state(|s| s.watch = Some(watch));
-        }
-        Err(error) => {
-            req.error(error);
-        }
+    if let Err(error) = at_work::watch(req, &stream, watched, on_ready) {
+        req.error(error);
     }
 }
 
 fn on_ready<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>, flags: FdFlags) {
     if flags.intersects(FdFlags::READ | FdFlags::ERROR) {
-        req.error(ReqError::new(code(Errno::PIPE)));
+        req.error(req_error(Errno::PIPE));
     } else {
         req.advance(Writev::write_once);
     }
 }
 
-fn cleanup<B: 'static>(req: &ReqRef<Writev<B>>) {
-    let watch = req.with_state(|s| {
-        if 0 < s.written && s.written < s.total {
-            s.stream.note_broken(s.written, s.total);
-        }
-        s.watch.take()
-    });
-    if let Some(watch) = watch.flatten() {
-        drop(req.take(&watch));
+/// It leaves the queue, too.
+fn cancel<B: 'static>(req: &ReqRef<Writev<B>>) -> bool {
+    let untouched = req.is_in_progress() && req.with_state(|s| s.is_untouched()) == Some(true);
+    if untouched && let Some(entry) = req.with_state(|s| s.entry.take()).flatten() {
+        drop(req.take(&entry));
     }
+    untouched && at_work::cancel(req)
 }
 
-fn cancel<B: 'static>(req: &ReqRef<Writev<B>>, ev: &ContextRef) -> bool {
-    let untouched = req.is_in_progress() && req.with_state(|s| s.written) == Some(0);
-    if untouched {
-        if let Some(entry) = req.with_state(|s| s.entry.take()).flatten() {
-            drop(req.take(&entry));
-        }
-        req.defer_callback(ev);
-        req.error(ReqError::new(code(Errno::CANCELED)));
+impl<B: 'static> Working for Writev<B> {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
     }
-    untouched
+
+    fn is_untouched(&self) -> bool {
+        self.written == 0
+    }
+
+    fn clean_up(&mut self) {
+        if 0 < self.written && self.written < self.total {
+            self.stream.note_broken(self.written, self.total);
+        }
+    }
 }
 
 impl<B: AsRef<[u8]>> Writev<B> {
@@ -193,13 +197,12 @@ impl<B: AsRef<[u8]>> Writev<B> {
         if let Some(broken) = self.stream.broken() {
             return Poll::Ready(Err(broken.into()));
         }
-        if self.total == 0 {
+        // An empty datagram goes out as any other.
+        if self.total == 0 && self.stream.kind() != Kind::Datagrams {
             return Poll::Ready(Ok(()));
         }
-        let mut room = [IoSlice::new(&[]); 16];
-        let rest = rest_of(&self.buffers[self.current..], self.offset, &mut room);
-        match write_now(&self.stream, rest) {
-            Ok(0) => Poll::Ready(Err(ReqError::new(code(Errno::PIPE)))),
+        match self.write_rest() {
+            Ok(0) if self.total > 0 => Poll::Ready(Err(req_error(Errno::PIPE))),
             Ok(n) => {
                 self.step_over(n);
                 self.stream.note_write(self.written < self.total);
@@ -208,6 +211,17 @@ impl<B: AsRef<[u8]>> Writev<B> {
             Err(errno) if is_transient(errno) => Poll::Pending,
             Err(errno) => Poll::Ready(Err(req_error(errno))),
         }
+    }
+
+    /// As many buffers as there is room for, or, where they are one datagram, all of them.
+    fn write_rest(&self) -> rustix::io::Result<usize> {
+        let mut room = [IoSlice::new(&[]); 16];
+        let rest = &self.buffers[self.current..];
+        if rest.len() > room.len() && self.stream.kind() == Kind::Datagrams {
+            let filled = rest.iter().map(AsRef::as_ref).filter(|buffer| !buffer.is_empty());
+            return write_now(&self.stream, &filled.map(IoSlice::new).collect::<Vec<_>>());
+        }
+        write_now(&self.stream, rest_of(rest, self.offset, &mut room))
     }
 
     /// Counts bytes as written, and steps over the buffers that end with them, empty ones included.
@@ -236,8 +250,4 @@ fn rest_of<'a, 'r, B: AsRef<[u8]>>(
         used += 1;
     }
     &room[..used]
-}
-
-fn code(errno: Errno) -> u64 {
-    u64::from(errno.raw_os_error().unsigned_abs())
 }

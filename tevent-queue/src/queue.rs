@@ -14,7 +14,8 @@ use crate::line::Line;
 /// Requests that take turns, first come, first served. Owns: dropping it stops it and removes all entries; no trigger
 /// runs, and the requests live on.
 ///
-/// All its methods are those of [`QueueRef`], to which it derefs; `queue.clone()` gives such a Ref.
+/// All its methods are those of [`QueueRef`], to which it derefs; `queue.clone()` gives such a Ref. It keeps the room for as many entries
+/// as ever stood in it at a time.
 ///
 /// C equivalent: `struct tevent_queue`. Spec: QUEUE-1 to QUEUE-10.
 ///

@@ -35,8 +35,7 @@ pub fn wait_send(ev: &ContextRef, queue: &QueueRef) -> Req<QueueWait> {
         req.done();
     });
     if let Err(error) = added {
-        let einval = 22;
-        req.error(ReqError::with_cause(einval, error));
+        req.error(error);
         return req.post(ev);
     }
     req

@@ -23,6 +23,17 @@ impl Default for Random {
 }
 
 impl Random {
+    /// Other numbers for each seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Random(Random::default().0.wrapping_add(seed).max(1))
+    }
+
+    /// Less than `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.draw() % bound as u64).unwrap_or_default()
+    }
+
     /// The next number.
     pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 << 13;

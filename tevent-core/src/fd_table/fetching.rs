@@ -23,14 +23,17 @@ impl FdTable {
     ///
     /// Numbers that are always ready take their part in the rotation (FD-12): in each round the kernel's come first, until
     /// it has no more or begins to repeat itself, and then each of those once.
+    #[inline]
     pub(crate) fn fetch(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.catch_up();
         if self.stray {
             self.rebuild();
         }
-        if self.always.is_empty() {
-            return self.wait(timeout);
-        }
+        if self.always.is_empty() { self.wait(timeout) } else { self.fetch_in_rotation() }
+    }
+
+    #[cold]
+    fn fetch_in_rotation(&mut self) -> io::Result<()> {
         if self.always_left == 0 {
             self.ask(Some(Duration::ZERO))?;
             self.leave_for_next_round();
@@ -55,66 +58,72 @@ impl FdTable {
         std::mem::take(&mut self.not_open)
     }
 
+    /// Whether there may be a next event without a wait, or something has to be said.
+    #[inline]
+    pub(crate) fn has_fetched(&self) -> bool {
+        !self.fetched.is_empty() || !self.not_open.is_empty()
+    }
+
     /// The next event whose handler is to run, with the flags to tell it; it goes to the back of its ring.
     /// What has become void since it was fetched is passed over.
     #[inline]
     pub(crate) fn next(&mut self) -> Next {
-        if self.fetched.is_empty() && self.not_open.is_empty() {
-            Next::Nothing
-        } else {
-            self.next_of_fetched()
+        if !self.has_fetched() {
+            return Next::Nothing;
         }
-    }
-
-    fn next_of_fetched(&mut self) -> Next {
         while let Some(report) = self.pop_fetched() {
-            let SlotKey { number, generation } = report.key;
-            let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.is_of(generation)) else {
-                continue;
-            };
+            let Some(slot) = self.slots.keyed(report.key) else { continue };
             if report.not_open {
-                self.disarm(number);
+                self.disarm(report.key.number);
             } else if let Some((fde, flags)) = slot.select(&report) {
                 return Next::Event(fde, flags);
             } else if report.failed {
-                self.silence_writers(number);
+                self.silence_writers(report.key.number);
             }
         }
         Next::Void
     }
 
+    #[inline]
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let may_sleep_for_a_time = timeout.is_some_and(|timeout| !timeout.is_zero());
-        if may_sleep_for_a_time && self.looks.begins_with_look() {
-            self.ask(Some(Duration::ZERO))?;
+        let looks = may_sleep_for_a_time && self.looks.begins_with_look();
+        self.ask(if looks { Some(Duration::ZERO) } else { timeout })?;
+        if looks {
             let found = !self.fetched.is_empty();
             self.looks.found(found);
-            if found {
-                return Ok(());
+            if !found {
+                return self.ask_again(timeout);
             }
         }
+        Ok(())
+    }
+
+    /// After a look that found nothing, which the kernel makes longer than any call here.
+    #[cold]
+    fn ask_again(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.ask(timeout)
     }
 
+    #[inline]
     fn ask(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let before = self.fetched.len();
         self.waits += 1;
         self.reactor.wait(timeout, &mut self.fetched)?;
-        for Report { key, .. } in &self.fetched[before..] {
-            self.stray |= self.slots.get(key.number).is_none_or(|slot| !slot.is_of(key.generation));
-        }
+        let mut fresh = self.fetched[before..].iter();
+        self.stray |= fresh.any(|report| self.slots.keyed(report.key).is_none());
         Ok(())
     }
 
     /// The report that was fetched first.
     fn pop_fetched(&mut self) -> Option<Report> {
-        let report = self.fetched.get(self.dispatched).copied();
+        let report = *self.fetched.get(self.dispatched)?;
         self.dispatched += 1;
-        if self.dispatched >= self.fetched.len() {
+        if self.dispatched == self.fetched.len() {
             self.fetched.clear();
             self.dispatched = 0;
         }
-        report
+        Some(report)
     }
 
     /// Drops reports of what has been served in this round. The kernel will report it again.

@@ -19,9 +19,11 @@ impl Looks {
 
     /// Before a wait.
     pub(super) fn begins_with_look(&mut self) -> bool {
-        let begins = self.skip == 0;
-        self.skip = self.skip.saturating_sub(1);
-        begins
+        if self.skip == 0 {
+            return true;
+        }
+        self.skip -= 1;
+        false
     }
 
     /// After a look.

@@ -130,25 +130,34 @@ impl FdTable {
         if !fits_into_token(number) {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
-        let slot = self.slots.of(number);
-        let is_first = slot.is_vacant();
-        if is_first {
-            self.births = next_generation(self.births);
-        } else if slot.is_closed_behind_our_back() {
-            self.forget(number);
-        }
-        let slot = self.slots.of(number);
-        let sure = slot.is_same_file();
-        slot.push(fde, self.births);
         self.armed += usize::from(interest.could_fire());
-        if is_first && self.watch_alone(interest) {
-            return Ok(());
+        let slot = self.slots.of(number);
+        let mut sure = false;
+        if slot.is_vacant() {
+            self.births = next_generation(self.births);
+            slot.push(fde, self.births);
+            if self.watch_alone(interest) {
+                return Ok(());
+            }
+        } else {
+            sure = self.join(fde, number);
         }
         let told = self.tell(number, sure);
         if told.is_err() {
             self.remove(fde);
         }
         told
+    }
+
+    /// An event joins others on its number; says whether that is known to stand for the same file still.
+    fn join(&mut self, fde: &FdRef, number: RawFd) -> bool {
+        if self.slots.of(number).is_closed_behind_our_back() {
+            self.forget(number);
+        }
+        let slot = self.slots.of(number);
+        let sure = slot.is_same_file();
+        slot.push(fde, self.births);
+        sure
     }
 
     /// The short way to the kernel, of the first on its number; says whether that was all.
@@ -232,6 +241,7 @@ impl FdTable {
     /// A new kernel object with what is wanted now. In a forked child, where the old one is the parent's too; and the only
     /// way to be rid of a file whose number was closed while a duplicate keeps it open: the kernel goes on to report
     /// it, and nothing can name it.
+    #[cold]
     pub(crate) fn rebuild(&mut self) {
         self.fetched.clear();
         self.dispatched = 0;

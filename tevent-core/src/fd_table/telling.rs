@@ -14,7 +14,14 @@ use crate::reactor::{SlotKey, next_generation};
 
 impl FdTable {
     /// Tells the kernel what was put off until the loop waits.
+    #[inline]
     pub(super) fn catch_up(&mut self) {
+        if !self.late.is_empty() {
+            self.tell_late();
+        }
+    }
+
+    fn tell_late(&mut self) {
         while let Some(number) = self.late.pop() {
             self.slots.of(number).ring().pending = None;
             // Nothing is widened here, so nothing can be refused that was not refused before.
@@ -121,6 +128,7 @@ impl FdTable {
     }
 
     /// The number is not open: its events are disarmed (FD-3).
+    #[cold]
     pub(super) fn disarm(&mut self, number: RawFd) {
         // The one that was added last comes first, and mostly it is the only one that is armed.
         while let Some(fde) = self.slots.of(number).last_armed().cloned() {
@@ -137,6 +145,7 @@ impl FdTable {
 
     /// A hang-up or error that nobody took: events that ask WRITE alone are not told, lose the flag and
     /// remember it, so that the loop does not spin (FD-6).
+    #[cold]
     pub(super) fn silence_writers(&mut self, number: RawFd) {
         let events = self.slots.of(number).events();
         let writers: Vec<FdRef> = events.filter(|fde| fde.flags() == FdFlags::WRITE).cloned().collect();

@@ -274,7 +274,7 @@ struct FailOnPanic<'a, T: 'static>(&'a ReqRef<FutureState<T>>, &'a Task<T>);
 impl<T: 'static> Drop for FailOnPanic<'_, T> {
     fn drop(&mut self) {
         self.0.defer_callback(&self.1.place.ev);
-        self.0.error(ReqError::with_cause(u64::from(libc::EIO.unsigned_abs()), "the future panicked"));
+        self.0.error(ReqError::with_cause(libc::EIO, "the future panicked"));
     }
 }
 

@@ -57,8 +57,8 @@ impl Reactor for Epoll {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, reports: &mut Vec<Report>) -> io::Result<()> {
-        self.events.wait(self.number()?, timeout)?;
-        self.events.iter().for_each(|(mask, token)| reports.push(report_of(mask, token)));
+        let number = self.number()?;
+        reports.extend(self.events.wait(number, timeout)?.map(|(mask, token)| report_of(mask, token)));
         Ok(())
     }
 

@@ -139,6 +139,10 @@ impl<S: 'static> ReqRef<S> {
     /// assert_eq!(req.recv(|()| "woken"), Ok("woken"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Complexity
+    /// O(1). While this request is [profiled](Self::set_profile), O(n) in the number of requests below the sub-request; while somebody
+    /// listens to the [call flow](crate::set_call_flow_callback), in that of those above it.
     #[doc(alias = "tevent_req_set_callback")]
     pub fn add_subreq<T: 'static>(
         &self,
@@ -206,6 +210,9 @@ impl<S: 'static> ReqRef<S> {
     /// assert!(req.is_in_progress());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Complexity
+    /// O(1), however many it has.
     pub fn take<R: ChildRef>(&self, child: &R) -> Option<R::Owner> {
         self.0.children.get()?.take(child)
     }
@@ -264,6 +271,9 @@ impl ContextRef {
     /// ctx.loop_wait()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Complexity
+    /// O(1), however many it has.
     #[doc(alias = "tevent_req_set_callback")]
     pub fn add_subreq<T: 'static>(
         &self,

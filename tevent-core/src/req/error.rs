@@ -1,14 +1,9 @@
 //! How a request stands, and why it failed.
 
-use std::collections::TryReserveError;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-
-use crate::error::LoopError;
-use crate::fd_source::AddFdError;
-use crate::signal::AddSignalError;
 
 /// How a request stands. The numbers are C's, and the order is theirs.
 ///
@@ -43,8 +38,21 @@ pub enum ReqState {
 /// Why a request failed: the state it finished in, the 64-bit code of a [`UserError`](ReqState::UserError), and the
 /// error it was made from where there was one.
 ///
-/// Codes are the program's own; most use Unix error numbers. An [`io::Error`] converts into one with its number,
-/// a plain number into one with that code.
+/// Codes are the program's own; most use Unix error numbers. To and from them:
+///
+/// | from | by |
+/// |---|---|
+/// | a Unix number, such as `libc::EPIPE` | [`from_errno`](Self::from_errno), or `into()` |
+/// | an [`io::Error`] | `into()` or `?`: its number, else the one closest to its kind, with the error as the [cause](Self::cause) |
+/// | why something could not be added, such as [`AddFdError`](crate::AddFdError) | `into()` or `?` |
+/// | a code of another kind, such as an `NTSTATUS` | [`new`](Self::new), or `into()` from a `u32` or `u64` |
+/// | a code with a story | [`with_cause`](Self::with_cause) |
+///
+/// | to | by |
+/// |---|---|
+/// | a Unix number | [`errno`](Self::errno) |
+/// | an [`io::Error`] | `into()` or `?`; from there `into()` gives a `ReqError` with the same `errno` |
+/// | an [`io::ErrorKind`] | [`kind`](Self::kind) |
 ///
 /// C equivalent: the state and the code that `tevent_req_is_error` gives. Spec: REQ-9, REQ-13.
 ///
@@ -52,10 +60,11 @@ pub enum ReqState {
 /// use std::io;
 /// use tevent_core::{ReqError, ReqState};
 ///
-/// let error = ReqError::from(io::Error::from_raw_os_error(32));
+/// let error = ReqError::from(io::Error::from_raw_os_error(libc::EPIPE));
 /// assert_eq!((error.state(), error.code()), (ReqState::UserError, 32));
+/// assert_eq!(error, ReqError::from_errno(libc::EPIPE));
 /// assert_eq!(error.to_string(), "Broken pipe (os error 32)");
-/// assert_eq!(ReqError::TIMED_OUT.errno(), 110); // ETIMEDOUT
+/// assert_eq!(ReqError::TIMED_OUT.errno(), libc::ETIMEDOUT);
 /// ```
 #[derive(Clone)]
 pub struct ReqError {
@@ -84,25 +93,41 @@ impl ReqError {
         self.cause.take()
     }
 
-    /// An error with a code.
+    /// An error with a code. For Unix numbers there is [`from_errno`](Self::from_errno).
     #[must_use]
     pub const fn new(code: u64) -> Self {
         ReqError::plain(ReqState::UserError, code)
     }
 
-    /// An error with a code and what it comes from, which [`Display`](fmt::Display) then shows.
+    /// An error with a Unix number. A negative one is taken bit by bit, as C's conversion does.
+    ///
+    /// C equivalent: `tevent_req_error(req, errno)`. Spec: REQ-13.
+    ///
+    /// ```
+    /// use tevent_core::ReqError;
+    ///
+    /// const CANCELLED: ReqError = ReqError::from_errno(libc::ECANCELED);
+    /// assert_eq!(CANCELLED.errno(), libc::ECANCELED);
+    /// ```
+    #[must_use]
+    pub const fn from_errno(errno: i32) -> Self {
+        ReqError::new((errno as i64).cast_unsigned())
+    }
+
+    /// An error with a code and what it comes from, which [`Display`](fmt::Display) then shows. The code is given as a number, or
+    /// as anything else an error can be made from.
     ///
     /// ```
     /// use tevent_core::ReqError;
     ///
     /// let bad = "12x".parse::<u32>().expect_err("no number");
-    /// let error = ReqError::with_cause(22, bad.clone());
+    /// let error = ReqError::with_cause(libc::EINVAL, bad.clone());
     /// assert_eq!(error.to_string(), bad.to_string());
     /// assert!(error.cause().is_some_and(|cause| cause.is::<std::num::ParseIntError>()));
     /// ```
     #[must_use]
-    pub fn with_cause(code: u64, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        ReqError { cause: Some(Arc::from(cause.into())), ..ReqError::new(code) }
+    pub fn with_cause(code: impl Into<ReqError>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        ReqError { cause: Some(Arc::from(cause.into())), ..code.into() }
     }
 
     /// The state the request finished in. A request that was asked too early gives
@@ -137,6 +162,22 @@ impl ReqError {
             ReqState::UserError => i32::try_from(self.code).unwrap_or(libc::EINVAL),
             _ => libc::EINVAL,
         }
+    }
+
+    /// What the standard library calls the [Unix number](Self::errno).
+    ///
+    /// Spec: REQ-13.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use tevent_core::ReqError;
+    ///
+    /// assert_eq!(ReqError::TIMED_OUT.kind(), ErrorKind::TimedOut);
+    /// assert_eq!(ReqError::from_errno(libc::ECONNREFUSED).kind(), ErrorKind::ConnectionRefused);
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        io::Error::from_raw_os_error(self.errno()).kind()
     }
 }
 
@@ -177,93 +218,3 @@ impl PartialEq for ReqError {
 }
 
 impl Eq for ReqError {}
-
-impl From<u64> for ReqError {
-    fn from(code: u64) -> Self {
-        ReqError::new(code)
-    }
-}
-
-impl From<u32> for ReqError {
-    /// For codes such as `NTSTATUS`.
-    fn from(code: u32) -> Self {
-        ReqError::new(u64::from(code))
-    }
-}
-
-impl From<i32> for ReqError {
-    /// For Unix error numbers. A negative one is taken bit by bit, as C's conversion does.
-    fn from(errno: i32) -> Self {
-        ReqError::new(i64::from(errno).cast_unsigned())
-    }
-}
-
-impl From<io::Error> for ReqError {
-    fn from(error: io::Error) -> Self {
-        if let Some(errno) = error.raw_os_error().filter(|errno| *errno > 0) {
-            return ReqError::from(errno);
-        }
-        if error.kind() == io::ErrorKind::OutOfMemory {
-            return ReqError::NO_MEMORY;
-        }
-        let errno = errno_of(error.kind());
-        ReqError::with_cause(u64::from(errno.unsigned_abs()), error)
-    }
-}
-
-/// The number that stands closest to the kind of an error that came without one.
-fn errno_of(kind: io::ErrorKind) -> i32 {
-    match kind {
-        io::ErrorKind::NotFound => libc::ENOENT,
-        io::ErrorKind::PermissionDenied => libc::EACCES,
-        io::ErrorKind::ConnectionRefused => libc::ECONNREFUSED,
-        io::ErrorKind::ConnectionReset => libc::ECONNRESET,
-        io::ErrorKind::ConnectionAborted => libc::ECONNABORTED,
-        io::ErrorKind::NotConnected => libc::ENOTCONN,
-        io::ErrorKind::AddrInUse => libc::EADDRINUSE,
-        io::ErrorKind::AddrNotAvailable => libc::EADDRNOTAVAIL,
-        io::ErrorKind::BrokenPipe | io::ErrorKind::WriteZero | io::ErrorKind::UnexpectedEof => libc::EPIPE,
-        io::ErrorKind::AlreadyExists => libc::EEXIST,
-        io::ErrorKind::WouldBlock => libc::EAGAIN,
-        io::ErrorKind::InvalidInput => libc::EINVAL,
-        io::ErrorKind::InvalidData => libc::EBADMSG,
-        io::ErrorKind::TimedOut => libc::ETIMEDOUT,
-        io::ErrorKind::Interrupted => libc::EINTR,
-        io::ErrorKind::Unsupported => libc::EOPNOTSUPP,
-        _ => libc::EIO,
-    }
-}
-
-impl From<AddFdError> for ReqError {
-    fn from(error: AddFdError) -> Self {
-        ReqError::from(io::Error::from(error))
-    }
-}
-
-impl From<AddSignalError> for ReqError {
-    fn from(error: AddSignalError) -> Self {
-        ReqError::from(io::Error::from(error))
-    }
-}
-
-impl From<LoopError> for ReqError {
-    fn from(error: LoopError) -> Self {
-        ReqError::from(io::Error::from(error))
-    }
-}
-
-impl From<TryReserveError> for ReqError {
-    fn from(_: TryReserveError) -> Self {
-        ReqError::NO_MEMORY
-    }
-}
-
-impl From<ReqError> for io::Error {
-    fn from(error: ReqError) -> Self {
-        if error.cause.is_none() {
-            return io::Error::from_raw_os_error(error.errno());
-        }
-        let kind = io::Error::from_raw_os_error(error.errno()).kind();
-        io::Error::new(kind, error)
-    }
-}

@@ -3,6 +3,7 @@
 mod callback;
 mod cell;
 mod children;
+mod conversions;
 mod end;
 mod error;
 mod finish;

@@ -10,13 +10,14 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::rc::Rc;
 
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::list::Key;
+use crate::location::Location;
 use crate::panics::Panics;
 use crate::sys::slot::Slot;
+use crate::sys::thin_rc::{Tail, ThinRc};
 use crate::trace::{EventTracePoint, Traced};
 
 pub use flags::SignalFlags;
@@ -36,17 +37,16 @@ pub struct SignalEvent(SignalRef);
 
 /// A handle on a [`SignalEvent`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct SignalRef(Rc<Inner<dyn Call>>);
+pub struct SignalRef(ThinRc<Inner, dyn Call>);
 
 event_ref!(SignalEvent, SignalRef, "tevent_signal_set_tag", "tevent_signal_get_tag");
 
-struct Inner<H: ?Sized> {
+struct Inner {
     base: EventBase,
     signal: i32,
     flags: SignalFlags,
     /// `None` once it is freed, or its context is gone.
     listed: RefCell<Option<(ContextRef, Key)>>,
-    handler: H,
 }
 
 trait Call {
@@ -61,6 +61,12 @@ impl<F: Fn(&ContextRef, &SignalRef, SignalDelivery) + 'static> Call for Slot<F> 
 
     fn dismiss(&self) {
         Slot::dismiss(self);
+    }
+}
+
+impl<T: Call + 'static> Tail<dyn Call> for T {
+    fn as_dyn(&self) -> &(dyn Call + 'static) {
+        self
     }
 }
 
@@ -145,13 +151,9 @@ impl ContextRef {
         flags: SignalFlags,
         handler: impl Fn(&ContextRef, &SignalRef, SignalDelivery) + 'static,
     ) -> Result<SignalEvent, AddSignalError> {
-        let se = SignalEvent(SignalRef(Rc::new(Inner {
-            base: EventBase::new(),
-            signal,
-            flags,
-            listed: RefCell::new(None),
-            handler: Slot::new(handler),
-        })));
+        let location = Location::caller();
+        let make = || Inner { base: EventBase::at(location), signal, flags, listed: RefCell::new(None) };
+        let se = SignalEvent(SignalRef(ThinRc::new(make, Slot::new(handler))));
         let added = if self.is_freed() {
             Err(io::Error::new(io::ErrorKind::NotConnected, "the context has been freed"))
         } else {
@@ -204,7 +206,7 @@ impl SignalRef {
             return false;
         }
         let _after = EndIfOneShot(self);
-        ev.handle(Traced::Signal(self), || self.0.handler.call(ev, self, delivery));
+        ev.handle(Traced::Signal(self), || self.0.tail().call(ev, self, delivery));
         true
     }
 
@@ -223,7 +225,7 @@ impl SignalRef {
         if let Some((ev, _key)) = listed {
             panics.catch(|| ev.tell(Traced::Signal(self), EventTracePoint::Detach));
         }
-        panics.catch(|| self.0.handler.dismiss());
+        panics.catch(|| self.0.tail().dismiss());
         panics.resume();
     }
 }

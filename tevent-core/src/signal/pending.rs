@@ -99,6 +99,7 @@ impl Signals {
         (self.are_left() || self.have_arrived()) && self.run_arrived(ev)
     }
 
+    #[cold]
     fn run_arrived(&self, ev: &ContextRef) -> bool {
         ev.stir();
         // Left by a handler that panicked, or by one that runs this nested turn.
@@ -130,6 +131,7 @@ impl Signals {
     }
 
     /// Whether handlers are due that have not run.
+    #[inline]
     pub(crate) fn are_left(&self) -> bool {
         !self.due.borrow().is_empty()
     }
@@ -143,10 +145,13 @@ impl Signals {
     ///
     /// # Errors
     /// When the process has too many open files.
+    #[inline]
     pub(crate) fn be_heard(&self, ev: &ContextRef) -> io::Result<()> {
-        if self.bell.borrow().is_some() {
-            return Ok(());
-        }
+        if self.bell.borrow().is_some() { Ok(()) } else { self.hang_bell(ev) }
+    }
+
+    #[cold]
+    fn hang_bell(&self, ev: &ContextRef) -> io::Result<()> {
         let bell = Rc::new(Bell::new()?);
         let heard = Rc::downgrade(&bell);
         let watch = ev.add_internal_fd(Rc::clone(&bell), FdFlags::READ, move |ev, _fde, _flags| {
@@ -172,6 +177,7 @@ impl Signals {
     }
 
     /// As soon as nobody may sleep any more without it. Costs nothing where there is no signal event.
+    #[inline]
     pub(crate) fn is_deaf(&self) -> bool {
         self.bell.borrow().is_none() && !self.is_empty()
     }

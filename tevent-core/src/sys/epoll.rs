@@ -50,27 +50,25 @@ pub(crate) fn control(epoll: RawFd, change: Change, number: RawFd, mask: u32, to
 /// The buffer of one wait.
 pub(crate) struct Events {
     buffer: Vec<libc::epoll_event>,
-    filled: usize,
 }
 
 impl Events {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let empty = libc::epoll_event { events: 0, u64: 0 };
-        Events { buffer: vec![empty; capacity], filled: 0 }
+        Events { buffer: vec![empty; capacity] }
     }
 
-    pub(crate) fn wait(&mut self, epoll: RawFd, timeout: Option<Duration>) -> io::Result<()> {
-        self.filled = 0;
+    /// The mask and the token of each report.
+    pub(crate) fn wait(
+        &mut self,
+        epoll: RawFd,
+        timeout: Option<Duration>,
+    ) -> io::Result<impl Iterator<Item = (u32, u64)>> {
         let room = libc::c_int::try_from(self.buffer.len()).unwrap_or(libc::c_int::MAX);
         // SAFETY: the buffer is valid for `room` initialised events, and nothing else touches it during the call.
         let filled =
             unsafe { libc::epoll_wait(epoll, self.buffer.as_mut_ptr(), room, milliseconds(timeout)) };
-        self.filled = usize::try_from(filled).map_err(|_negative| io::Error::last_os_error())?;
-        Ok(())
-    }
-
-    /// The mask and the token of each report of the last wait.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.buffer[..self.filled].iter().map(|event| (event.events, event.u64))
+        let filled = usize::try_from(filled).map_err(|_negative| io::Error::last_os_error())?;
+        Ok(self.buffer[..filled].iter().map(|event| (event.events, event.u64)))
     }
 }

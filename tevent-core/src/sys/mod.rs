@@ -1,5 +1,6 @@
 //! The only unsafe code: system calls that no dependency offers in a safe form, a value for one
-//! thread, a place in one word, a handler inside its event, a closure and an owner that need no box, an `Rc` made in its place.
+//! thread, a place in one word, a handler inside its event and a pointer of one word to both, a closure and an owner that need no box,
+//! an `Rc` made in its place.
 
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
@@ -14,6 +15,7 @@ pub(crate) mod place;
 pub(crate) mod poll;
 pub(crate) mod sigaction;
 pub(crate) mod slot;
+pub(crate) mod thin_rc;
 
 use std::time::Duration;
 
@@ -21,6 +23,9 @@ use std::time::Duration;
 /// (24.8 days, LOOP-2), and -1 for ever.
 fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
     let Some(timeout) = timeout else { return -1 };
+    if timeout.is_zero() {
+        return 0;
+    }
     // Not `as_nanos`, whose 128 bits take long to divide, before each wait.
     let rounded = u64::from(timeout.subsec_nanos()).div_ceil(1_000_000);
     libc::c_int::try_from(timeout.as_secs().saturating_mul(1000).saturating_add(rounded))

@@ -74,8 +74,11 @@ impl<F: 'static> Slot<F> {
 }
 
 impl<F: 'static> Drop for Slot<F> {
+    #[inline]
     fn drop(&mut self) {
-        self.drop_if_idle();
+        if self.state.get() & EMPTY == 0 {
+            self.drop_if_idle();
+        }
     }
 }
 
