@@ -26,8 +26,9 @@ target=${CARGO_TARGET_DIR:-target}
 cargo build --release --locked --package tevent-peers --bin resp-churn
 export SUBJECT=${SUBJECT:-daemon} LOAD=$target/release/resp-churn
 if [ "$SUBJECT" = daemon ] && [ -z "${DAEMON:-}" ]; then
-    cargo build --release --locked --example daemon
-    DAEMON=$target/release/examples/daemon
+    # As the C libraries and servers beside it are built: optimised as a whole.
+    cargo build --profile peers --locked --example daemon
+    DAEMON=$target/peers/examples/daemon
 fi
 export DAEMON=${DAEMON:-}
 

@@ -76,6 +76,7 @@ fn clients_cost_little_while_idle_and_no_more_than_is_said() {
     half_a_request_is_kept_and_no_more(&world, &large);
     requests_without_end_cost_no_more_than_the_largest(&world);
     replies_that_nobody_reads_are_few(&world);
+    a_key_that_ends_takes_what_it_counts_for(&world);
 }
 
 fn idle_clients_hold_no_buffers(world: &World, large: &[u8]) {
@@ -136,4 +137,12 @@ fn replies_that_nobody_reads_are_few(world: &World) {
     });
     assert!(unread < 33 << 20, "{unread}");
     println!("16 MiB of a reply: {unread} bytes");
+}
+
+fn a_key_that_ends_takes_what_it_counts_for(world: &World) {
+    let (client, key) = (world.connect(), "k".repeat(1 << 20));
+    let before = world.daemon.store.borrow().size;
+    let (taken, ()) = growth(|| drop(world.exchange(&client, &request(["SET", &key, "v", "EX", "1000"]))));
+    let counted = world.daemon.store.borrow().size - before;
+    assert!(taken <= counted + 4096, "{taken} bytes count as {counted}");
 }

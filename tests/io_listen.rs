@@ -5,9 +5,12 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
+use std::sync::Barrier;
+use std::thread;
 
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::{FdFlags, fcntl_getfd};
@@ -106,4 +109,30 @@ fn an_address_that_cannot_be_listened_at_is_an_error() {
     assert!(Address::from(PathBuf::from("/no/such/directory/socket")).listen().is_err());
     let foreign = Address::from(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 0))); // TEST-NET-1
     assert_eq!(foreign.listen().unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+}
+
+#[test]
+fn of_several_that_begin_at_once_one_listens() {
+    for left_behind in [false, true] {
+        for round in 0..2000 {
+            let place = Place::new("race");
+            if left_behind {
+                drop(UnixListener::bind(&place.0).unwrap());
+            }
+            let start = Barrier::new(3);
+            let listen = || {
+                start.wait();
+                // A `Stream` stays in its thread.
+                place.address().listen().map(|listener| listener.as_fd().try_clone_to_owned().unwrap())
+            };
+            let listeners: Vec<_> = thread::scope(|scope| {
+                let threads = [(); 3].map(|()| scope.spawn(listen));
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let listening = listeners.iter().flatten().count();
+            let errors: Vec<_> = listeners.iter().filter_map(|listener| listener.as_ref().err()).collect();
+            assert_eq!(listening, 1, "round {round}, left behind {left_behind}: {errors:?}");
+            assert!(errors.iter().all(|error| error.kind() == ErrorKind::AddrInUse), "{errors:?}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Session {
     pub(crate) quit: bool,
 }
 
+/// To tell a wrong number of arguments from a command that is unknown.
 const NAMES: [&str; 21] = [
     "bgsave", "client", "command", "config", "dbsize", "del", "echo", "exists", "expire", "flushall", "get",
     "incr", "info", "keys", "mget", "mset", "ping", "quit", "select", "set", "ttl",

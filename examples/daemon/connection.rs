@@ -101,7 +101,7 @@ impl Connection {
 
     /// Does what has arrived, as far as there is room for the replies.
     fn answer(&mut self) -> Vec<u8> {
-        let (mut replies, mut done) = (Vec::new(), 0);
+        let (mut replies, mut done) = (Vec::with_capacity(if self.input.is_empty() { 0 } else { 512 }), 0);
         while !self.session.quit && self.unsent + replies.len() < MAX_UNSENT {
             let outcome = match parse(&self.input[done..]) {
                 Ok(None) => {

@@ -52,7 +52,6 @@ impl Daemon {
         Ok(())
     }
 
-    /// For INFO and SIGHUP.
     pub(crate) fn info(&self) -> String {
         let (clients, accepted, rejected) = (self.clients.get(), self.accepted.get(), self.rejected.get());
         let (data, turns, waits) = (self.store.borrow().size, self.ev.stats().turns, self.ev.stats().waits);

@@ -10,10 +10,10 @@
 //! ```text
 //! server.rs        accepts, and owns a connection for each client
 //! connection.rs    waits for bytes, has them parsed and done, sends the replies through its queue
-//! resp.rs          bytes to requests, replies to bytes
-//! commands.rs      what each command does
+//! resp.rs          bytes to requests, replies to bytes          args.rs      the command line
+//! commands.rs      what each command does (tests/daemon/)       daemon.rs    what all parts share
 //! store.rs         keys, values and the timers that end them
-//! snapshot.rs      all of it in a file        daemon.rs      what all parts share
+//! snapshot.rs      all of it in a file                          ci/daemon.sh real clients
 //! ```
 //!
 //! What it takes at most: 1 GiB of keys and values (`MAX_DATA`), and for each client 2 MiB of a request that has not arrived whole
@@ -43,7 +43,7 @@ use daemon::{Daemon, say};
 use server::{server_send, server_stop};
 
 fn serve(options: Options) -> Result<(), Box<dyn Error>> {
-    let ctx = Context::builder().batch(64).build()?;
+    let ctx = Context::builder().batch(512).build()?;
     let daemon = Daemon::new(&ctx, options);
     let Options { unix, dir, .. } = &daemon.options;
     let unloaded = |dir: &Path, error| format!("cannot load from {}: {error}", dir.display());

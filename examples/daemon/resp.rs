@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::store::Bytes;
 
-/// What one request may take. Nothing is set aside for what a client has only announced.
+/// What one request may take; and so a value, which is an argument in a snapshot. Nothing is set aside for what is only announced.
 pub(crate) const MAX_ARGUMENTS: usize = 4096;
 pub(crate) const MAX_ARGUMENT: usize = 1 << 20;
 pub(crate) const MAX_REQUEST: usize = 2 << 20;
@@ -51,7 +51,7 @@ fn take_bulk(bytes: &[u8]) -> Parsed<'_, &[u8]> {
 
 /// The first line without its end.
 fn take_line<'a>(bytes: &'a [u8], too_long: &str) -> Parsed<'a, &'a [u8]> {
-    match bytes.iter().take(MAX_LINE).position(|byte| *byte == b'\n') {
+    match bytes[..bytes.len().min(MAX_LINE)].iter().position(|byte| *byte == b'\n') {
         None if bytes.len() < MAX_LINE => Ok(None),
         None => Err(too_long.to_owned()),
         Some(end) => Ok(Some((bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]), &bytes[end + 1..]))),

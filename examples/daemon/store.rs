@@ -20,7 +20,7 @@ pub(crate) const DATABASES: usize = 16;
 
 /// Keys and values take no more than this, each with an allowance for what stands around them.
 const MAX_DATA: usize = 1 << 30;
-const ALLOWANCE: usize = 200;
+const ALLOWANCE: usize = 400;
 
 pub(crate) struct Store {
     ev: ContextRef,

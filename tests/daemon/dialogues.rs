@@ -188,7 +188,7 @@ on_every_backend! {
         assert_eq!(length.parse(), Ok(text.replace('|', "\r\n").len() - 2));
         for line in [
             "connected_clients:1", "total_connections_received:2", "rejected_connections:0",
-            "used_memory_data:203", "snapshots_saved:0", "snapshot_last_error:",
+            "used_memory_data:403", "snapshots_saved:0", "snapshot_last_error:",
         ] {
             assert!(text.split('|').any(|told| told == line), "no {line} in {text}");
         }

@@ -117,9 +117,9 @@ on_every_backend! {
         let client = world.connect();
         world.assert_dialogue(&client, &[("SET a 12345", "+OK|"), ("SET n 1 EX 100", "+OK|")]);
         let used = world.daemon.store.borrow().size;
-        assert_eq!(used, 2 * 200 + 6 + 2);
+        assert_eq!(used, 2 * 400 + 6 + 2);
         // As if there were so much else.
-        world.daemon.store.borrow_mut().size = (1 << 30) - 203;
+        world.daemon.store.borrow_mut().size = (1 << 30) - 403;
         world.assert_dialogue(&client, &[
             ("SET b 123", FULL),
             ("SET b 12", "+OK|"), // the last that fits
@@ -146,7 +146,7 @@ on_every_backend! {
             ("FLUSHALL", "+OK|"),
             ("SET c 1", "+OK|"),
         ]);
-        assert_eq!(world.info("used_memory_data"), "202");
+        assert_eq!(world.info("used_memory_data"), "402");
     }
 
     fn more_clients_than_are_served(backend) {

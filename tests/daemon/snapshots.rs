@@ -219,3 +219,16 @@ fn why_no_snapshot_was_written_is_told() {
         (String::new(), "1".into())
     );
 }
+
+#[test]
+fn what_lives_longest_loads_again() {
+    for request in ["SET a 1 PX 4611686018427387903", "SET a 1 EX 4611686018427387"] {
+        let folder = Folder::new();
+        let old = world(&folder);
+        old.assert_dialogue(&old.connect(), &[(request, "+OK|")]);
+        old.save();
+        let new = world(&folder);
+        new.load(&folder).unwrap_or_else(|error| panic!("{request}: {error}"));
+        assert_eq!(new.ask(&new.connect(), "GET a"), "$1|1|");
+    }
+}

@@ -33,7 +33,7 @@ fn keys_end_at_their_time_and_not_before() {
     world.pass(9999);
     world.assert_dialogue(&client, &[("MGET ex px set", "*3|$1|1|$1|1|$1|1|"), ("DBSIZE", ":4|")]);
     world.pass(1);
-    assert_eq!(world.info("used_memory_data"), "206", "they go by themselves");
+    assert_eq!(world.info("used_memory_data"), "406", "they go by themselves");
     world.assert_dialogue(
         &client,
         &[

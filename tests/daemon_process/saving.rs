@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::folder::Folder;
 use crate::running::Program;
-use crate::served::start_with;
+use crate::served::{Client, start, start_with};
 
 const NAME: &str = "dump.tevent";
 const TEMPORARY: &str = "dump.tevent.new";
@@ -188,4 +188,38 @@ fn a_snapshot_on_its_way_is_waited_for() {
     let (program, mut client) = start_with(&["--dir", folder.root().to_str().unwrap()]);
     assert_eq!(client.ask("GET a"), "$3|new|");
     end(program);
+}
+
+#[test]
+fn a_second_daemon_in_the_same_directory_does_no_harm_to_a_snapshot_on_its_way() {
+    let folder = saved();
+    let program = saving(&folder);
+    let args =
+        ["--port", "0", "--unix", "/no/such/directory/socket", "--dir", folder.root().to_str().unwrap()];
+    let said = Program::start("daemon", &args).end();
+    assert_eq!(said.code, Some(1), "it could not listen, or not have the directory");
+    assert_eq!(folder.names(), [NAME, TEMPORARY], "what the first one is just writing is still there");
+    program.kill();
+}
+
+#[test]
+fn one_that_begins_while_another_ends_keeps_its_socket() {
+    let folder = saved();
+    let path = folder.path("socket");
+    let args = ["--dir", folder.root().to_str().unwrap(), "--unix", &path];
+    let (mut old, names) = start(&args);
+    assert_eq!(names, [&*path]);
+    let mut client = Client::unix(&path);
+    for key in ["b", "c", "d", "e", "f"] {
+        assert_eq!(client.ask(&format!("SET {key} {}", "x".repeat(60_000))), "+OK|");
+    }
+    mkfifoat(CWD, folder.path(TEMPORARY), Mode::RUSR | Mode::WUSR).unwrap();
+    old.signal(Signal::TERM);
+    assert_eq!(client.rest(), "", "closed");
+    let mut pipe = File::open(folder.path(TEMPORARY)).unwrap(); // it writes its last snapshot
+    let (_new, _names) = start(&["--unix", &path]);
+    pipe.read_to_end(&mut Vec::new()).unwrap();
+    old.complaint();
+    old.end();
+    assert_eq!(Client::unix(&path).ask("PING"), "+PONG|");
 }

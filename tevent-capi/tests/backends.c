@@ -3,6 +3,7 @@
 #include <poll.h>
 
 /* Exported, though not in the public header. */
+int tevent_common_fd_destructor(struct tevent_fd *fde);
 int tevent_common_check_signal(struct tevent_context *ev);
 bool tevent_common_loop_immediate(struct tevent_context *ev);
 struct timeval tevent_common_loop_timer_delay(struct tevent_context *ev);
@@ -52,9 +53,12 @@ static int counted_loop_once(struct tevent_context *ev, const char *location)
 	return ready_made->loop_once(ev, location);
 }
 
-/* The backend of its own: it watches one fd. */
-static struct tevent_fd *watched;
-static int number;
+/* The backend of its own: it polls the fds that it was given. */
+static struct {
+	struct tevent_fd *fde;
+	int fd;
+} watched[8];
+static int watches;
 
 static int own_init(struct tevent_context *ev)
 {
@@ -62,22 +66,35 @@ static int own_init(struct tevent_context *ev)
 	return 0;
 }
 
+static int own_fd_destructor(struct tevent_fd *fde)
+{
+	int i;
+
+	for (i = 0; i < watches; i++) {
+		if (watched[i].fde == fde) {
+			watched[i] = watched[--watches];
+		}
+	}
+	return tevent_common_fd_destructor(fde);
+}
+
 static struct tevent_fd *own_add_fd(struct tevent_context *ev, TALLOC_CTX *mem, int fd, uint16_t flags, tevent_fd_handler_t handler,
 				    void *priv, const char *name, const char *location)
 {
 	struct tevent_fd *fde = tevent_common_add_fd(ev, mem, fd, flags, handler, priv, name, location);
 
-	if (handler == on_fd) {
-		watched = fde;
-		number = fd;
-	}
+	check(watches < 8);
+	watched[watches].fde = fde;
+	watched[watches++].fd = fd;
+	talloc_set_destructor(fde, own_fd_destructor);
 	return fde;
 }
 
 static int own_loop_once(struct tevent_context *ev, const char *location)
 {
 	struct timeval delay;
-	struct pollfd p;
+	struct pollfd polled[8];
+	int i;
 
 	if (tevent_common_check_signal(ev)) {
 		return 0;
@@ -90,13 +107,18 @@ static int own_loop_once(struct tevent_context *ev, const char *location)
 	if (tevent_timeval_is_zero(&delay)) {
 		return 0;
 	}
-	p = (struct pollfd){ .fd = watched == NULL ? -1 : number, .events = POLLIN };
-	if (poll(&p, 1, delay.tv_sec * 1000 + delay.tv_usec / 1000 + 1) == 1) {
-		struct tevent_fd *fde = watched;
-		bool removed = false;
-		watched = NULL;
-		tevent_common_invoke_fd_handler(fde, TEVENT_FD_READ, &removed);
-		say("removed %d", removed);
+	for (i = 0; i < watches; i++) {
+		bool wants = tevent_fd_get_flags(watched[i].fde) & TEVENT_FD_READ;
+		polled[i] = (struct pollfd){ .fd = wants ? watched[i].fd : -1, .events = POLLIN };
+	}
+	if (poll(polled, watches, delay.tv_sec * 1000 + delay.tv_usec / 1000 + 1) <= 0) {
+		return 0;
+	}
+	for (i = 0; i < watches; i++) {
+		if (polled[i].revents != 0) {
+			bool removed = false;
+			return tevent_common_invoke_fd_handler(watched[i].fde, TEVENT_FD_READ, &removed);
+		}
 	}
 	return 0;
 }
@@ -137,6 +159,38 @@ static void use(struct tevent_context *ev)
 	close(fds[1]);
 }
 
+static int scheduled;
+
+static void on_im_afar(struct tevent_context *ev, struct tevent_immediate *im, void *priv)
+{
+	scheduled++;
+}
+
+static void *schedule(void *tctx)
+{
+	struct tevent_immediate *im = tevent_create_immediate(NULL);
+
+	tevent_threaded_schedule_immediate(tctx, im, on_im_afar, NULL);
+	return im;
+}
+
+/* Another thread, and a signal, wake the poll of such a backend. */
+static void be_woken(struct tevent_context *ev)
+{
+	struct tevent_threaded_context *tctx = tevent_threaded_context_create(ev, ev);
+	pthread_t thread;
+	void *im;
+
+	check(pthread_create(&thread, NULL, schedule, tctx) == 0);
+	while (scheduled == 0) {
+		check(tevent_loop_once(ev) == 0);
+	}
+	pthread_join(thread, &im);
+	say("woken %d", scheduled);
+	talloc_free(im);
+	check(talloc_free(ev) == 0);
+}
+
 int main(void)
 {
 	static struct tevent_ops more;
@@ -157,6 +211,8 @@ int main(void)
 	use(tevent_context_init_byname(NULL, "own"));
 	say("== by its table");
 	use(tevent_context_init_ops(NULL, &own, NULL));
+	say("== other threads");
+	be_woken(tevent_context_init_ops(NULL, &own, NULL));
 	say("== the default");
 	tevent_set_default_backend("own");
 	use(tevent_context_init(NULL));

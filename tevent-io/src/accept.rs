@@ -7,13 +7,14 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use tevent_core::{ContextRef, FdFlags, Req, ReqError};
 
-use crate::cancel;
+use crate::at_work::{self, AtWork, Working};
 use crate::errno::{is_transient, req_error};
 use crate::stream::Stream;
 
 /// The state of [`accept_send`]'s request.
 #[derive(Debug)]
 pub struct Accept {
+    at_work: AtWork,
     listener: Stream,
     accepted: Option<OwnedFd>,
 }
@@ -50,15 +51,13 @@ pub struct Accept {
 /// ```
 #[track_caller]
 pub fn accept_send(ev: &ContextRef, listener: &Stream) -> Req<Accept> {
-    let req = Req::create(Accept { listener: listener.clone(), accepted: None });
-    cancel::allow(&req, ev, |_state| true);
-    let watched = req.add_fd(ev, listener, FdFlags::READ, |req, _flags| req.advance(Accept::accept));
-    match watched {
-        Ok(watch) => req.set_cleanup_fn(move |req, _state| drop(req.take(&watch))),
-        Err(error) => {
-            req.error(error);
-            return req.post(ev);
-        }
+    let at_work = AtWork::on(ev);
+    let req = Req::create(Accept { at_work, listener: listener.clone(), accepted: None });
+    at_work::begin(&req);
+    let watched = at_work::watch(&req, listener, FdFlags::READ, |req, _flags| req.advance(Accept::accept));
+    if let Err(error) = watched {
+        req.error(error);
+        return req.post(ev);
     }
     req
 }
@@ -76,6 +75,12 @@ pub fn accept_send(ev: &ContextRef, listener: &Stream) -> Req<Accept> {
 pub fn accept_recv(req: Req<Accept>) -> Result<OwnedFd, ReqError> {
     let accepted = req.recv(|s| s.accepted.take())?;
     accepted.ok_or_else(|| req_error(Errno::INVAL))
+}
+
+impl Working for Accept {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
+    }
 }
 
 impl Accept {

@@ -4,20 +4,20 @@ use std::task::Poll;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
-use tevent_core::{ContextRef, FdFlags, FdRef, Req, ReqError, ReqRef};
+use tevent_core::{ContextRef, FdFlags, Req, ReqError, ReqRef};
 
 use crate::address::Address;
-use crate::cancel;
+use crate::at_work::{self, AtWork, Working};
 use crate::errno::req_error;
 use crate::stream::Stream;
 
 /// The state of [`connect_send`]'s request.
 #[derive(Debug)]
 pub struct Connect {
+    at_work: AtWork,
     stream: Stream,
     /// The mode to restore, where it was changed.
     old_mode: Option<OFlags>,
-    watch: Option<FdRef>,
 }
 
 /// Connects a stream. It is non-blocking while the request is at work, and has its old mode back when it finishes or is
@@ -54,14 +54,9 @@ pub struct Connect {
 #[doc(alias = "async_connect_send")]
 #[track_caller]
 pub fn connect_send(ev: &ContextRef, stream: &Stream, address: &Address) -> Req<Connect> {
-    let req = Req::create(Connect { stream: stream.clone(), old_mode: None, watch: None });
-    req.set_cleanup_fn(|req, _state| {
-        if let Some(watch) = req.with_state(Connect::restore_mode).flatten() {
-            drop(req.take(&watch));
-        }
-    });
-    cancel::allow(&req, ev, |_state| true);
-    if let Err(error) = start(&req, ev, stream, address) {
+    let req = Req::create(Connect { at_work: AtWork::on(ev), stream: stream.clone(), old_mode: None });
+    at_work::begin(&req);
+    if let Err(error) = start(&req, stream, address) {
         req.error(error);
     }
     if req.is_in_progress() { req } else { req.post(ev) }
@@ -86,7 +81,7 @@ pub fn connect_recv(req: Req<Connect>) -> Result<(), ReqError> {
     req.recv(|_state| ())
 }
 
-fn start(req: &ReqRef<Connect>, ev: &ContextRef, stream: &Stream, address: &Address) -> Result<(), ReqError> {
+fn start(req: &ReqRef<Connect>, stream: &Stream, address: &Address) -> Result<(), ReqError> {
     let mode = fcntl_getfl(stream).map_err(req_error)?;
     if !mode.contains(OFlags::NONBLOCK) {
         fcntl_setfl(stream, mode | OFlags::NONBLOCK).map_err(req_error)?;
@@ -99,12 +94,24 @@ fn start(req: &ReqRef<Connect>, ev: &ContextRef, stream: &Stream, address: &Addr
         // An interrupted connect goes on by itself.
         Err(Errno::INPROGRESS | Errno::INTR) => {
             let watched = FdFlags::WRITE | FdFlags::ERROR;
-            let watch = req.add_fd(ev, stream, watched, |req, _flags| req.advance(Connect::look))?;
-            req.with_state(|s| s.watch = Some(watch));
+            at_work::watch(req, stream, watched, |req, _flags| req.advance(Connect::look))?;
         }
         Err(errno) => return Err(req_error(errno)),
     }
     Ok(())
+}
+
+impl Working for Connect {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
+    }
+
+    fn clean_up(&mut self) {
+        if let Some(mode) = self.old_mode.take() {
+            // It fails only for a file that is not open, and this one is.
+            let _ = fcntl_setfl(&self.stream, mode);
+        }
+    }
 }
 
 impl Connect {
@@ -112,14 +119,5 @@ impl Connect {
     fn look(&mut self) -> Poll<Result<(), ReqError>> {
         let outcome = rustix::net::sockopt::socket_error(&self.stream);
         Poll::Ready(outcome.and_then(|outcome| outcome).map_err(req_error))
-    }
-
-    /// Hands out the watch, which has to go too.
-    fn restore_mode(&mut self) -> Option<FdRef> {
-        if let Some(mode) = self.old_mode.take() {
-            // It fails only for a file that is not open, and this one is.
-            let _ = fcntl_setfl(&self.stream, mode);
-        }
-        self.watch.take()
     }
 }

@@ -43,8 +43,8 @@
 
 mod accept;
 mod address;
+mod at_work;
 mod broken;
-mod cancel;
 mod connect;
 mod errno;
 mod listen;

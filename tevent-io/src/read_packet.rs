@@ -5,9 +5,9 @@ use std::fmt;
 use std::task::Poll;
 
 use rustix::io::Errno;
-use tevent_core::{ContextRef, FdFlags, FdRef, Req, ReqError, ReqRef};
+use tevent_core::{ContextRef, FdFlags, Req, ReqError};
 
-use crate::cancel;
+use crate::at_work::{self, AtWork, Working};
 use crate::errno::{is_transient, req_error};
 use crate::stream::{Kind, Stream};
 
@@ -22,12 +22,12 @@ type More = Box<dyn FnMut(&[u8]) -> Result<usize, ReqError>>;
 
 /// The state of [`read_packet_send`]'s request.
 pub struct ReadPacket {
+    at_work: AtWork,
     stream: Stream,
     packet: Vec<u8>,
     /// How many bytes it has to have before `more` is asked again.
     wanted: usize,
     more: More,
-    watch: Option<FdRef>,
 }
 
 /// Reads a packet, and nothing after it: `initial` bytes, then as many as `more` says when it is shown what has arrived; it is asked
@@ -74,19 +74,15 @@ pub fn read_packet_send<E: Into<Box<dyn Error + Send + Sync>>>(
     let more: More = Box::new(move |packet| {
         more(packet).map_err(|error| ReqError::with_cause(req_error(Errno::IO), error))
     });
-    let (packet, wanted, watch) = (Vec::new(), initial, None);
-    let req = Req::create(ReadPacket { stream: stream.clone(), packet, wanted, more, watch });
-    req.set_cleanup_fn(|req, _state| {
-        if let Some(watch) = req.with_state(|s| s.watch.take()).flatten() {
-            drop(req.take(&watch));
-        }
-    });
-    cancel::allow(&req, ev, |s| s.packet.is_empty());
+    let (at_work, packet, wanted) = (AtWork::on(ev), Vec::new(), initial);
+    let req = Req::create(ReadPacket { at_work, stream: stream.clone(), packet, wanted, more });
+    at_work::begin(&req);
     if stream.kind() != Kind::Other || initial == 0 {
         req.advance(ReadPacket::read);
     }
     if req.is_in_progress()
-        && let Err(error) = begin_watch(&req, ev, stream)
+        && let Err(error) =
+            at_work::watch(&req, stream, FdFlags::READ, |req, _flags| req.advance(ReadPacket::read))
     {
         req.error(error);
     }
@@ -107,10 +103,14 @@ pub fn read_packet_recv(req: Req<ReadPacket>) -> Result<Vec<u8>, ReqError> {
     req.recv(|s| std::mem::take(&mut s.packet))
 }
 
-fn begin_watch(req: &ReqRef<ReadPacket>, ev: &ContextRef, stream: &Stream) -> Result<(), ReqError> {
-    let watch = req.add_fd(ev, stream, FdFlags::READ, |req, _flags| req.advance(ReadPacket::read))?;
-    req.with_state(|s| s.watch = Some(watch));
-    Ok(())
+impl Working for ReadPacket {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.packet.is_empty()
+    }
 }
 
 impl ReadPacket {

@@ -4,15 +4,16 @@ use std::task::Poll;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::{Errno, retry_on_intr};
-use tevent_core::{AddFdError, ContextRef, FdFlags, Req, ReqError, ReqRef};
+use tevent_core::{ContextRef, FdFlags, Req, ReqError};
 
-use crate::cancel;
+use crate::at_work::{self, AtWork, Working};
 use crate::errno::req_error;
 use crate::stream::Stream;
 
 /// The state of [`wait_for_read_send`]'s request.
 #[derive(Debug)]
 pub struct WaitForRead {
+    at_work: AtWork,
     stream: Stream,
     check_errors: bool,
 }
@@ -20,6 +21,7 @@ pub struct WaitForRead {
 /// The state of [`wait_for_error_send`]'s request.
 #[derive(Debug)]
 pub struct WaitForError {
+    at_work: AtWork,
     stream: Stream,
 }
 
@@ -56,9 +58,8 @@ pub struct WaitForError {
 /// ```
 #[track_caller]
 pub fn wait_for_read_send(ev: &ContextRef, stream: &Stream, check_errors: bool) -> Req<WaitForRead> {
-    let req = Req::create(WaitForRead { stream: stream.clone(), check_errors });
-    let watched = watch(&req, ev, stream, FdFlags::READ, WaitForRead::look);
-    begun(req, ev, watched)
+    let req = Req::create(WaitForRead { at_work: AtWork::on(ev), stream: stream.clone(), check_errors });
+    begin(req, ev, stream, FdFlags::READ, WaitForRead::look)
 }
 
 /// Whether something can be read. Frees the request.
@@ -100,9 +101,8 @@ pub fn wait_for_read_recv(req: Req<WaitForRead>) -> Result<(), ReqError> {
 /// ```
 #[track_caller]
 pub fn wait_for_error_send(ev: &ContextRef, stream: &Stream) -> Req<WaitForError> {
-    let req = Req::create(WaitForError { stream: stream.clone() });
-    let watched = watch(&req, ev, stream, FdFlags::ERROR, WaitForError::look);
-    begun(req, ev, watched)
+    let req = Req::create(WaitForError { at_work: AtWork::on(ev), stream: stream.clone() });
+    begin(req, ev, stream, FdFlags::ERROR, WaitForError::look)
 }
 
 /// How it failed. Frees the request.
@@ -119,27 +119,31 @@ pub fn wait_for_error_recv(req: Req<WaitForError>) -> Result<(), ReqError> {
     req.recv(|_state| ())
 }
 
-/// The event goes at the finish, before the callback, which may close the file.
-fn watch<S: 'static>(
-    req: &ReqRef<S>,
+fn begin<S: Working>(
+    req: Req<S>,
     ev: &ContextRef,
     stream: &Stream,
     flags: FdFlags,
-    look: fn(&mut S) -> Poll<Result<(), ReqError>>,
-) -> Result<(), AddFdError> {
-    cancel::allow(req, ev, |_state| true);
-    let watch = req.add_fd(ev, stream, flags, move |req, _flags| req.advance(look))?;
-    req.set_cleanup_fn(move |req, _state| drop(req.take(&watch)));
-    Ok(())
+    look: impl Fn(&mut S) -> Poll<Result<(), ReqError>> + Copy + 'static,
+) -> Req<S> {
+    at_work::begin(&req);
+    let watched = at_work::watch(&req, stream, flags, move |req, _flags| req.advance(look));
+    if let Err(error) = watched {
+        req.error(error);
+        return req.post(ev);
+    }
+    req
 }
 
-fn begun<S: 'static>(req: Req<S>, ev: &ContextRef, watched: Result<(), AddFdError>) -> Req<S> {
-    match watched {
-        Ok(()) => req,
-        Err(error) => {
-            req.error(error);
-            req.post(ev)
-        }
+impl Working for WaitForRead {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
+    }
+}
+
+impl Working for WaitForError {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
     }
 }
 

@@ -5,16 +5,17 @@ use std::io::IoSlice;
 use std::task::Poll;
 
 use rustix::io::Errno;
-use tevent_core::{ContextRef, FdFlags, FdRef, Req, ReqError, ReqRef};
+use tevent_core::{ContextRef, FdFlags, Req, ReqError, ReqRef};
 use tevent_queue::{QueueEntryRef, QueueRef};
 
-use crate::cancel;
+use crate::at_work::{self, AtWork, Working};
 use crate::errno::{is_transient, req_error};
 use crate::stream::{Kind, Stream};
 use crate::write::write_now;
 
 /// The state of [`writev_send`]'s request.
 pub struct Writev<B> {
+    at_work: AtWork,
     stream: Stream,
     buffers: Vec<B>,
     total: usize,
@@ -24,7 +25,6 @@ pub struct Writev<B> {
     offset: usize,
     /// What ends the wait for room: WRITE and ERROR, and READ when bytes from the peer are an error.
     watched: FdFlags,
-    watch: Option<FdRef>,
     entry: Option<QueueEntryRef>,
 }
 
@@ -91,6 +91,7 @@ pub fn writev_send<B: AsRef<[u8]> + 'static>(
 ) -> Req<Writev<B>> {
     let total = buffers.iter().map(|buffer| buffer.as_ref().len()).sum();
     let req = Req::create(Writev {
+        at_work: AtWork::on(ev),
         stream: stream.clone(),
         buffers,
         total,
@@ -100,25 +101,22 @@ pub fn writev_send<B: AsRef<[u8]> + 'static>(
         watched: FdFlags::WRITE
             | FdFlags::ERROR
             | if err_on_readability { FdFlags::READ } else { FdFlags::NONE },
-        watch: None,
         entry: None,
     });
     req.with_state(|s| s.step_over(0));
-    req.set_cleanup_fn(|req, _state| cleanup(req));
-    let for_cancel = ev.clone();
-    req.set_cancel_fn(move |req| cancel(req, &for_cancel));
+    at_work::begin(&req);
+    req.set_cancel_fn(cancel);
 
     if let Some(broken) = stream.broken() {
         req.error(broken);
         return req.post(ev);
     }
     let Some(queue) = queue else {
-        watch(&req, ev);
+        watch(&req);
         return if req.is_in_progress() { req } else { req.post(ev) };
     };
     req.defer_callback(ev);
-    let for_trigger = ev.clone();
-    match queue.add_optimize_empty(ev, &req, move |req| trigger(req, &for_trigger)) {
+    match queue.add_optimize_empty(ev, &req, trigger) {
         Ok(entry) => {
             req.with_state(|s| s.entry = Some(entry));
         }
@@ -146,22 +144,17 @@ pub fn writev_recv<B>(req: Req<Writev<B>>) -> Result<usize, ReqError> {
 }
 
 /// Its turn has come: the first write is tried at once.
-fn trigger<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>, ev: &ContextRef) {
+fn trigger<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>) {
     req.advance(Writev::write_once);
     if req.is_in_progress() {
-        watch(req, ev);
+        watch(req);
     }
 }
 
-fn watch<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>, ev: &ContextRef) {
+fn watch<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>) {
     let Some((stream, watched)) = req.with_state(|s| (s.stream.clone(), s.watched)) else { return };
-    match req.add_fd(ev, &stream, watched, on_ready) {
-        Ok(watch) => {
-            req.with_state(|s| s.watch = Some(watch));
-        }
-        Err(error) => {
-            req.error(error);
-        }
+    if let Err(error) = at_work::watch(req, &stream, watched, on_ready) {
+        req.error(error);
     }
 }
 
@@ -173,24 +166,29 @@ fn on_ready<B: AsRef<[u8]> + 'static>(req: &ReqRef<Writev<B>>, flags: FdFlags) {
     }
 }
 
-fn cleanup<B: 'static>(req: &ReqRef<Writev<B>>) {
-    let watch = req.with_state(|s| {
-        if 0 < s.written && s.written < s.total {
-            s.stream.note_broken(s.written, s.total);
-        }
-        s.watch.take()
-    });
-    if let Some(watch) = watch.flatten() {
-        drop(req.take(&watch));
-    }
-}
-
-fn cancel<B: 'static>(req: &ReqRef<Writev<B>>, ev: &ContextRef) -> bool {
-    let untouched = req.is_in_progress() && req.with_state(|s| s.written) == Some(0);
+/// It leaves the queue, too.
+fn cancel<B: 'static>(req: &ReqRef<Writev<B>>) -> bool {
+    let untouched = req.is_in_progress() && req.with_state(|s| s.is_untouched()) == Some(true);
     if untouched && let Some(entry) = req.with_state(|s| s.entry.take()).flatten() {
         drop(req.take(&entry));
     }
-    untouched && cancel::cancel(req, ev)
+    untouched && at_work::cancel(req)
+}
+
+impl<B: 'static> Working for Writev<B> {
+    fn at_work(&mut self) -> &mut AtWork {
+        &mut self.at_work
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.written == 0
+    }
+
+    fn clean_up(&mut self) {
+        if 0 < self.written && self.written < self.total {
+            self.stream.note_broken(self.written, self.total);
+        }
+    }
 }
 
 impl<B: AsRef<[u8]>> Writev<B> {

@@ -4,10 +4,9 @@
 use std::any::type_name;
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::mem::needs_drop;
 use std::rc::Rc;
 
-use super::named::{Named, Plain};
+use super::named::{Plain, ReqFn, nowhere};
 use super::{ReqRef, ReqState};
 use crate::call_flow::{self, CallFlowEvent};
 use crate::context::ContextRef;
@@ -36,12 +35,10 @@ pub(super) enum Shared<S: 'static> {
 
 impl<S: 'static> Shared<S> {
     pub(super) fn new<C: Callback<S> + 'static>(callback: C) -> Self {
-        if size_of::<C>() == 0 && !needs_drop::<C>() {
-            Shared::Nowhere(Box::leak(Box::new(callback)))
-        } else if callback.runs_again() {
-            Shared::Counted(Rc::new(callback))
-        } else {
-            Shared::Once(Rc::new(callback))
+        match nowhere(callback) {
+            Ok(callback) => Shared::Nowhere(callback),
+            Err(callback) if callback.runs_again() => Shared::Counted(Rc::new(callback)),
+            Err(callback) => Shared::Once(Rc::new(callback)),
         }
     }
 
@@ -308,11 +305,13 @@ impl<S: 'static> ReqRef<S> {
     /// drop(req);
     /// assert_eq!(*log.borrow(), [ReqState::Done, ReqState::Received]);
     /// ```
+    ///
+    /// One that captures nothing costs no allocation of its own.
     #[doc(alias = "tevent_req_set_cleanup_fn")]
     #[doc(alias = "tevent_req_cleanup_fn")]
     pub fn set_cleanup_fn(&self, cleanup: impl Fn(&ReqRef<S>, ReqState) + 'static) {
         if self.state() != ReqState::Received {
-            bounded_drop(self.0.rare().cleanup.replace(Some(Rc::new(cleanup))));
+            bounded_drop(self.0.rare().cleanup.replace(Some(ReqFn::new(cleanup))));
         }
     }
 
@@ -332,11 +331,13 @@ impl<S: 'static> ReqRef<S> {
     /// assert!(req.cancel());
     /// assert_eq!(req.recv(|_state| ()), Err(ReqError::new(125)));
     /// ```
+    ///
+    /// One that captures nothing costs no allocation of its own.
     #[doc(alias = "tevent_req_set_cancel_fn")]
     #[doc(alias = "tevent_req_cancel_fn")]
     pub fn set_cancel_fn(&self, cancel: impl Fn(&ReqRef<S>) -> bool + 'static) {
         if self.state() != ReqState::Received {
-            bounded_drop(self.0.rare().cancel.replace(Some(Rc::new(Plain(cancel)))));
+            bounded_drop(self.0.rare().cancel.replace(Some(ReqFn::new(Plain(cancel)))));
         }
     }
 
@@ -359,7 +360,7 @@ impl<S: 'static> ReqRef<S> {
             CallFlowEvent::Cancel,
             cancel.as_ref().map(|cancel| cancel.name()),
         );
-        let call = |cancel: &Rc<_>| call_flow::within(self.known(), || Named::call(&**cancel, self, ()));
+        let call = |cancel: &ReqFn<_, _, _>| call_flow::within(self.known(), || cancel.call(self, ()));
         let cancelled = cancel.as_ref().is_some_and(call);
         bounded_drop(cancel);
         cancelled

@@ -1,9 +1,8 @@
 //! Showing a request (REQ-11).
 
 use std::fmt;
-use std::rc::Rc;
 
-use super::named::Plain;
+use super::named::{Plain, ReqFn};
 use super::{Req, ReqRef, ReqState};
 use crate::stack::bounded_drop;
 
@@ -69,7 +68,7 @@ impl<S: 'static> ReqRef<S> {
     #[doc(alias = "tevent_req_print_fn")]
     pub fn set_print_fn(&self, print: impl Fn(&ReqRef<S>) -> String + 'static) {
         if self.state() != ReqState::Received {
-            bounded_drop(self.0.rare().print.replace(Some(Rc::new(Plain(print)))));
+            bounded_drop(self.0.rare().print.replace(Some(ReqFn::new(Plain(print)))));
         }
     }
 }

@@ -4,19 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::error::Cause;
-use super::named::Named;
+use super::named::ReqFn;
 use super::profile::Recording;
 use super::{Inner, ReqState};
 use crate::context::ContextRef;
 use crate::timer::Timer;
 
-/// Called with the request; see `set_cleanup_fn`, `set_cancel_fn` and `set_print_fn`.
-type Hook<S, A, R> = RefCell<Option<Rc<dyn Named<S, A, R>>>>;
-
 pub(super) struct Rare<S: 'static> {
-    pub(super) cleanup: Hook<S, ReqState, ()>,
-    pub(super) cancel: Hook<S, (), bool>,
-    pub(super) print: Hook<S, (), String>,
+    pub(super) cleanup: RefCell<Option<ReqFn<S, ReqState, ()>>>,
+    pub(super) cancel: RefCell<Option<ReqFn<S, (), bool>>>,
+    pub(super) print: RefCell<Option<ReqFn<S, (), String>>>,
     /// Set by `defer_callback`.
     pub(super) defer_to: Cell<Option<ContextRef>>,
     pub(super) end_time: Cell<Option<Timer>>,
