@@ -100,6 +100,7 @@ struct Inner {
     nesting: NestingState,
     wait_timeout: Cell<Option<Duration>>,
     counters: Counters,
+    left_out_timers: Cell<usize>,
     trace: Trace,
     /// A foreign loop may sleep on its behalf.
     hosted: Cell<bool>,
@@ -147,6 +148,7 @@ impl Context {
             nesting: NestingState::default(),
             wait_timeout: Cell::new(Some(WAIT_TIMEOUT)),
             counters: Counters::default(),
+            left_out_timers: Cell::new(0),
             trace: Trace::default(),
             hosted: Cell::new(false),
             process: Cell::new(fork::generation()),
@@ -464,6 +466,11 @@ impl ContextRef {
 
     pub(crate) fn wait_timeout(&self) -> &Cell<Option<Duration>> {
         &self.0.wait_timeout
+    }
+
+    /// How many of the pending timers are no events.
+    pub(crate) fn left_out_timers(&self) -> &Cell<usize> {
+        &self.0.left_out_timers
     }
 }
 

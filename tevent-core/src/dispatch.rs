@@ -27,17 +27,27 @@ pub(crate) enum Patience {
 /// nothing to say.
 #[inline]
 pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
+    turn_with(ev, patience, || false)
+}
+
+/// The same, with something of the C ABI's own before the timers.
+#[inline]
+pub(crate) fn turn_with(
+    ev: &ContextRef,
+    patience: Patience,
+    own: impl FnOnce() -> bool,
+) -> Result<(), LoopError> {
     if !ev.is_quiet() {
-        return whole_turn(ev, patience);
+        return whole_turn(ev, patience, own);
     }
     ev.counters().count_turn();
-    let ran = run_own_source(ev, patience);
+    let ran = run_own_source(ev, patience, own);
     call_flow::reset();
     ran
 }
 
 #[inline(never)]
-fn whole_turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
+fn whole_turn(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
     if ev.is_freed() {
         return Err(LoopError::Freed);
     }
@@ -46,14 +56,14 @@ fn whole_turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     ev.settle();
     ev.counters().count_turn();
     ev.tell_point(TracePoint::BeforeLoopOnce);
-    let ran = run_one_source(ev, patience);
+    let ran = run_one_source(ev, patience, own);
     ev.tell_point(TracePoint::AfterLoopOnce);
     call_flow::reset();
     ran
 }
 
 /// Runs the handlers of at most one source.
-fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
+fn run_one_source(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
     // 1. The pending signals.
     if ev.signals().run_pending(ev) {
         return Ok(());
@@ -61,13 +71,13 @@ fn run_one_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
     // 2. What other threads have scheduled joins the immediates.
     ev.threads().move_to_immediates(ev);
     ev.tasks().move_to_immediates(ev);
-    run_own_source(ev, patience)
+    run_own_source(ev, patience, own)
 }
 
 /// The rest of the order: what this thread itself has added.
 #[inline(never)]
-fn run_own_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
-    if run_immediate(ev) {
+fn run_own_source(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
+    if run_immediate(ev) || own() {
         return Ok(());
     }
     let next_timer_in = match next_timer(ev) {
@@ -90,20 +100,20 @@ fn run_own_source(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> 
 
 /// 3. The first immediate.
 #[inline]
-fn run_immediate(ev: &ContextRef) -> bool {
+pub(crate) fn run_immediate(ev: &ContextRef) -> bool {
     let first = ev.immediates().borrow_mut().pop_front();
     let Some(scheduled) = first else { return false };
     scheduled.run(ev);
     true
 }
 
-enum Timers {
+pub(crate) enum Timers {
     None,
     Zero,
     At(Instant),
 }
 
-fn next_timer(ev: &ContextRef) -> Timers {
+pub(crate) fn next_timer(ev: &ContextRef) -> Timers {
     match ev.timers().borrow().first() {
         None => Timers::None,
         Some(None) => Timers::Zero,
@@ -112,7 +122,7 @@ fn next_timer(ev: &ContextRef) -> Timers {
 }
 
 /// 4. The first timer, which is due.
-fn run_timer(ev: &ContextRef, now: Option<Instant>) {
+pub(crate) fn run_timer(ev: &ContextRef, now: Option<Instant>) {
     let first = ev.timers().borrow_mut().pop();
     if let Some(te) = first {
         te.run(ev, now);

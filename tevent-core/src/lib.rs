@@ -96,6 +96,7 @@ mod location;
 mod look;
 mod nesting;
 mod panics;
+mod phases;
 mod reactor;
 mod req;
 mod running;
@@ -130,6 +131,8 @@ pub use future::{FutureState, ReqFuture, future_recv};
 pub use immediate::{Immediate, ImmediateRef};
 pub use location::Location;
 pub use nesting::{Nesting, NestingPhase};
+#[doc(hidden)]
+pub use phases::TimerPhase;
 pub use req::{Profile, ProfileError, Req, ReqError, ReqRef, ReqState};
 pub use signal::{AddSignalError, SignalDelivery, SignalEvent, SignalFlags, SignalInfo, SignalRef};
 pub use stack::drop_each;

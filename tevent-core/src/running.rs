@@ -127,10 +127,12 @@ impl ContextRef {
         self.wait_timeout().replace(timeout.into())
     }
 
-    fn has_events(&self) -> bool {
+    /// Whether an event is left that could fire: for the C ABI.
+    #[doc(hidden)]
+    pub fn has_events(&self) -> bool {
         let armed = self.with_fds(|fds| fds.armed() > 0).unwrap_or(false);
         armed
-            || !self.timers().borrow().is_empty()
+            || self.timers().borrow().len() > self.left_out_timers().get()
             || !self.immediates().borrow().is_empty()
             || !self.signals().is_empty()
             || self.threads().awaited() > 0

@@ -59,6 +59,11 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns.get()
+    }
+
+    #[inline]
     pub(crate) fn count_turn(&self) {
         self.turns.set(self.turns.get() + 1);
     }

@@ -119,10 +119,6 @@ impl<T: Queued> TimerHeap<T> {
         self.entries.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The earliest deadline.
     pub(crate) fn first(&self) -> Option<Instant> {
         self.entries.first().map(|entry| self.due_of(entry))

@@ -30,10 +30,6 @@ impl<T: Queued + Clone> TimerQueue<T> {
         self.zero.len() + self.later.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.zero.is_empty() && self.later.is_empty()
-    }
-
     /// The deadline of the first.
     #[inline]
     pub(crate) fn first(&self) -> Option<Due> {
@@ -203,7 +199,7 @@ mod tests {
             let first = model.iter().min_by_key(|m| (m.0, m.1));
             assert_eq!(queue.first(), first.map(|m| m.0));
             assert!(first.is_none_or(|m| queue.is_first(&m.2)));
-            assert_eq!((queue.len(), queue.is_empty()), (model.len(), model.is_empty()));
+            assert_eq!(queue.len(), model.len());
             if let Some((due, _, value)) = model.get(pick) {
                 assert_eq!(queue.due(value), Some(*due), "the very deadline");
             }

@@ -104,6 +104,14 @@ impl SignalInfo {
             .then_some(self.value)
     }
 
+    /// What the kernel has filled in, whatever it means: code, process, user and value. For the C ABI, which makes a
+    /// `siginfo_t` of it.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn parts(&self) -> (i32, u32, u32, u64) {
+        (self.code, self.pid, self.uid, self.value)
+    }
+
     fn has_sender(&self) -> bool {
         matches!(self.code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL | libc::SI_MESGQ)
             || self.is_of_child()
