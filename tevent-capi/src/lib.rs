@@ -3,7 +3,7 @@
 //! Every object of the C API is a talloc chunk of that API's type name (`Chunk` in `chunk.rs`). The chunk of an event holds the
 //! core's owner of it, which the chunk's destructor drops; the handler that the core calls is a closure that holds the chunk.
 //! The loop, fds, signals, immediates and threads are the core's. Timers stand here in their order, and one of the core's rings for
-//! the first of them ([`timers`]). Requests and queues are written here, over those:
+//! the first of them (`timers.rs`). Requests and queues are written here, over those:
 //! in C a request's state is talloc memory of the caller, its callbacks are bare functions, and talloc's tree is what frees it,
 //! so that of the core's `Req` nothing would be left but its list of states.
 //!
