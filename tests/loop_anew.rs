@@ -8,6 +8,7 @@ mod support;
 mod signals;
 
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -41,6 +42,30 @@ on_every_backend! {
         turns(&ctx, 1);
         assert_eq!(log.take(), ["new"]);
         drop((old, new));
+    }
+
+    fn loop_8_begun_anew_inside_a_handler_the_loop_is_run_there_without_leave_to_nest(backend) {
+        let (ctx, log) = (backend.context(), Log::new());
+        let noted = log.clone();
+        let im = Immediate::new(move |ev, _im| {
+            let refused = catch_unwind(AssertUnwindSafe(|| ev.loop_once()));
+            assert!(refused.is_err(), "not before");
+            ev.re_initialise().unwrap();
+            let (inner, refused) = (noted.clone(), noted.clone());
+            ev.keep(ev.add_timer(When::Zero, move |ev, _te, _now| {
+                inner.add("run there");
+                if catch_unwind(AssertUnwindSafe(|| ev.loop_once())).is_err() {
+                    refused.add("but not in its own handlers");
+                }
+            }));
+            ev.loop_once().unwrap();
+            tick(ev, &noted);
+        });
+        im.schedule(&ctx);
+        turns(&ctx, 1);
+        assert_eq!(log.take(), ["run there", "but not in its own handlers"]);
+        turns(&ctx, 1);
+        assert_eq!(log.take(), ["tick"]);
     }
 
     fn loop_8_inside_a_handler_of_each_kind_and_a_nested_turn(backend) {

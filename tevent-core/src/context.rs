@@ -205,7 +205,8 @@ impl ContextRef {
     ///
     /// The events turn inert, as if the context had been freed, and so do handles of other threads; owners that the context
     /// [keeps](Self::keep) it goes on to keep. Whether nesting is allowed and the wait timeout stay as they are; the
-    /// [nesting hook](Self::set_nesting_hook) is dropped. Inside a handler the turn ends after that handler (a timer may arm itself again even then).
+    /// [nesting hook](Self::set_nesting_hook) is dropped. Inside a handler the turn ends after that handler (a timer may arm itself again even then),
+    /// and the loop may be run there without leave to nest, as a child that was forked in a handler does.
     ///
     /// C equivalent: `tevent_re_initialise`. Spec: LOOP-8.
     ///
@@ -236,6 +237,7 @@ impl ContextRef {
         }
         let mut panics = Panics::default();
         self.detach_all(Some(fds), &mut panics);
+        self.nesting().begin_anew();
         panics.resume();
         Ok(())
     }

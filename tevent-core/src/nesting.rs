@@ -41,6 +41,11 @@ pub(crate) struct NestingState {
 }
 
 impl NestingState {
+    /// The loop begins anew: whoever runs it now runs it at the outermost level, also inside a handler.
+    pub(crate) fn begin_anew(&self) {
+        self.level.set(0);
+    }
+
     pub(crate) fn level(&self) -> u32 {
         self.level.get()
     }
@@ -158,6 +163,8 @@ impl ContextRef {
 /// One level of nesting, from the call that runs the loop to its return.
 struct Level<'a> {
     ev: &'a ContextRef,
+    /// The level around it. The loop may have begun anew meanwhile, which is the outermost level again.
+    outer: u32,
     _stack: Scope,
 }
 
@@ -169,20 +176,20 @@ impl<'a> Level<'a> {
         // It may run what was put off, and that may panic: then the level has not been entered.
         let stack = Scope::enter();
         let level = &ev.nesting().level;
-        level.set(level.get() + 1);
+        let outer = level.get();
+        level.set(outer + 1);
         if ev.is_hosted() {
             ev.tasks().host_sleeps(false);
         }
-        Level { ev, _stack: stack }
+        Level { ev, outer, _stack: stack }
     }
 }
 
 impl Drop for Level<'_> {
     fn drop(&mut self) {
-        let level = &self.ev.nesting().level;
-        level.set(level.get() - 1);
+        self.ev.nesting().level.set(self.outer);
         if self.ev.is_hosted() {
-            self.ev.tasks().host_sleeps(level.get() == 0);
+            self.ev.tasks().host_sleeps(self.outer == 0);
         }
     }
 }
