@@ -31,7 +31,7 @@ pub struct ReadPacket {
 }
 
 /// Reads a packet, and nothing after it: `initial` bytes, then as many as `more` says when it is shown what has arrived; it is asked
-/// again when those are there, until it says 0.
+/// again when those are there, until it says 0. It must not cancel the request nor ask for its state, which is lent out then: that panics.
 ///
 /// On a socket a read is tried at once, without blocking; other files, such as pipes, wait for READ and are read once each time. The
 /// file is not watched any more when the callback runs.
