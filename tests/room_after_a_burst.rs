@@ -64,11 +64,13 @@ fn of_a_context() {
 #[test]
 fn a_context_that_begins_anew_has_given_back_that_of_immediates_and_timers() {
     let ctx = Context::new().unwrap();
-    let kept = bytes_kept(|| {
+    let burst = || {
         burst_of_immediates(&ctx);
         burst_of_timers(&ctx);
         ctx.re_initialise().unwrap();
-    });
+    };
+    burst(); // the memory of a few events stays for the next ones
+    let kept = bytes_kept(burst);
     assert!(kept < 2000, "{kept} bytes are kept");
 }
 

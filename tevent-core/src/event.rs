@@ -20,7 +20,7 @@ impl EventBase {
 }
 
 /// The methods and traits that a Ref of every kind of event has alike. The Ref is a tuple struct around a
-/// [`ThinRc`](crate::sys::thin_rc::ThinRc) of an inner type with a field `base`; the owner is a tuple struct around the Ref.
+/// [`EventRc`](crate::sys::event_rc::EventRc) of an inner type with a field `base`; the owner is a tuple struct around the Ref.
 macro_rules! event_ref {
     ($owner:ident, $reference:ident, $set_tag:literal, $get_tag:literal) => {
         impl $reference {

@@ -10,15 +10,14 @@ use std::rc::{Rc, Weak};
 use crate::context::ContextRef;
 use crate::event::{EventBase, event_ref};
 use crate::fd_flags::FdFlags;
-use crate::fd_inner::{CloseFn, Holding, Inner, Interest, Marks, Watcher};
+use crate::fd_inner::{CloseFn, Inner, Interest, Marks, let_go, shared_file};
 use crate::fd_source::{AddFdError, FdSource, Hold};
 use crate::fd_table::FdTable;
 use crate::location::Location;
 use crate::look::look;
 use crate::panics::Panics;
 use crate::stack::{bounded, bounded_drop};
-use crate::sys::slot::Slot;
-use crate::sys::thin_rc::ThinRc;
+use crate::sys::event_rc::{EventRc, Handler};
 use crate::trace::{DebugLevel, EventTracePoint, Traced};
 
 /// Watches a file. Owns: dropping it ends the watch at once.
@@ -44,7 +43,7 @@ pub struct FdEvent(FdRef);
 
 /// A handle on an [`FdEvent`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct FdRef(ThinRc<Inner, dyn Watcher>);
+pub struct FdRef(EventRc<Inner>);
 
 event_ref!(FdEvent, FdRef, "tevent_fd_set_tag", "tevent_fd_get_tag");
 
@@ -132,16 +131,7 @@ impl ContextRef {
         marks: Marks,
         handler: impl Fn(&ContextRef, &FdRef, FdFlags) + 'static,
     ) -> Result<FdEvent, AddFdError> {
-        let handler = Slot::new(handler);
-        let fde = FdEvent(match hold {
-            Hold::Borrowed => FdRef::new(self, number, flags, marks, handler),
-            hold => {
-                let watcher = Holding { hold: Cell::new(hold), handler };
-                let fde = FdRef::new(self, number, flags, marks, watcher);
-                fde.interest().mark(Marks::HOLDS);
-                fde
-            }
-        });
+        let fde = FdEvent(FdRef::new(self, number, flags, marks, hold, handler));
         let added = if number < 0 {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "the number is negative"))
         } else {
@@ -161,7 +151,7 @@ impl ContextRef {
                 Ok(fde)
             }
             Err(error) => {
-                let hold = fde.0.0.tail().let_go();
+                let hold = let_go(&fde.0.0);
                 let file = FdSource { number, hold };
                 // Before the result is made: one that is made already would leak if this panics.
                 drop(fde);
@@ -195,7 +185,7 @@ impl Drop for Release<'_> {
 impl Release<'_> {
     fn release(&self, close_fn: Option<Box<CloseFn>>) {
         let inner = &self.0.0;
-        let hold = inner.tail().let_go();
+        let hold = let_go(inner);
         let number = inner.interest.number();
         match &hold {
             _ if close_fn.is_some() => {}
@@ -228,7 +218,8 @@ impl FdRef {
         number: RawFd,
         flags: FdFlags,
         marks: Marks,
-        watcher: impl Watcher + 'static,
+        hold: Hold,
+        handler: impl Handler<Inner>,
     ) -> Self {
         let location = Location::caller();
         let make = || Inner {
@@ -237,7 +228,12 @@ impl FdRef {
             close_fn: Cell::new(None),
             interest: Interest::new(number, flags, marks),
         };
-        FdRef(ThinRc::new(make, watcher))
+        if let Hold::Borrowed = hold {
+            return FdRef(EventRc::new(make, handler));
+        }
+        let fde = FdRef(EventRc::with_beside(make, Cell::new(hold), handler));
+        fde.interest().mark(Marks::HOLDS);
+        fde
     }
 
     /// The number it watches.
@@ -332,9 +328,9 @@ impl FdRef {
     /// Runs the handler for a readiness that the turn has picked.
     pub(crate) fn run(&self, ev: &ContextRef, flags: FdFlags) {
         if self.is_internal() {
-            self.0.tail().call(ev, self, flags);
+            self.0.call((ev, self, flags));
         } else {
-            ev.handle(Traced::Fd(self), || self.0.tail().call(ev, self, flags));
+            ev.handle(Traced::Fd(self), || self.0.call((ev, self, flags)));
         }
     }
 
@@ -346,11 +342,11 @@ impl FdRef {
         }
         self.interest().set_flags(FdFlags::NONE);
         let Some(ctx) = ctx.filter(|ctx| ctx.trace().is_on() && self.interest().is(Marks::ATTACHED)) else {
-            return self.0.tail().dismiss();
+            return self.0.dismiss();
         };
         let mut panics = Panics::default();
         panics.catch(|| ctx.tell(Traced::Fd(self), EventTracePoint::Detach));
-        panics.catch(|| self.0.tail().dismiss());
+        panics.catch(|| self.0.dismiss());
         panics.resume();
     }
 
@@ -378,7 +374,7 @@ impl FdRef {
         if !self.interest().is(Marks::HOLDS) || look(&self.0.close_fn, |_set| ()).is_some() {
             return None;
         }
-        self.0.tail().shared_file()
+        shared_file(&self.0)
     }
 }
 

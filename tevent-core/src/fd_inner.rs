@@ -11,8 +11,7 @@ use crate::fd::FdRef;
 use crate::fd_flags::FdFlags;
 use crate::fd_slot::{Place, Told};
 use crate::fd_source::Hold;
-use crate::sys::slot::Slot;
-use crate::sys::thin_rc::Tail;
+use crate::sys::event_rc::{Event, EventRc, Handler};
 
 /// In a box of its own, because few have one.
 pub(crate) type CloseFn = Box<dyn FnOnce(RawFd)>;
@@ -25,9 +24,9 @@ pub(crate) struct Inner {
     pub(crate) interest: Interest,
 }
 
-/// With the 12 bytes of its `ThinRc` and the allocator's word it takes 96 bytes, where its handler captures nothing.
+/// With the words of its `EventRc` and the allocator's it takes 96 bytes, where its handler captures one word.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(12 + size_of::<Inner>() + size_of::<Slot<()>>() <= 88);
+const _: () = assert!(16 + size_of::<Inner>() + 8 <= 88);
 
 /// What the fd table has to do with.
 pub(crate) struct Interest {
@@ -120,65 +119,32 @@ impl Interest {
     }
 }
 
-/// The handler, and what goes with it.
-pub(crate) trait Watcher {
-    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags);
-    fn dismiss(&self);
+impl Event for Inner {
+    type Args<'a> = (&'a ContextRef, &'a FdRef, FdFlags);
+    /// How an event that keeps its file open does that.
+    type Beside = Cell<Hold>;
+}
 
-    /// The file, if others share it.
-    fn shared_file(&self) -> Option<Weak<dyn Any>> {
-        None
-    }
-
-    /// What it held of its file, once.
-    fn let_go(&self) -> Hold {
-        Hold::Borrowed
+impl<F: Fn(&ContextRef, &FdRef, FdFlags) + 'static> Handler<Inner> for F {
+    #[inline]
+    fn handle(&self, (ev, fde, flags): (&ContextRef, &FdRef, FdFlags)) {
+        self(ev, fde, flags);
     }
 }
 
-impl<T: Watcher + 'static> Tail<dyn Watcher> for T {
-    fn as_dyn(&self) -> &(dyn Watcher + 'static) {
-        self
-    }
+/// The file, if others share it.
+pub(crate) fn shared_file(fde: &EventRc<Inner>) -> Option<Weak<dyn Any>> {
+    let beside = fde.beside()?;
+    let hold = beside.take();
+    let shared = match &hold {
+        Hold::Shared(file) if Rc::strong_count(file) > 1 => Some(Rc::downgrade(file)),
+        _ => None,
+    };
+    beside.set(hold);
+    shared
 }
 
-/// Of a borrowed file.
-impl<F: Fn(&ContextRef, &FdRef, FdFlags) + 'static> Watcher for Slot<F> {
-    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags) {
-        Slot::call(self, |handler| handler(ev, fde, flags));
-    }
-
-    fn dismiss(&self) {
-        Slot::dismiss(self);
-    }
-}
-
-/// Of a file that the event keeps open.
-pub(crate) struct Holding<W> {
-    pub(crate) hold: Cell<Hold>,
-    pub(crate) handler: W,
-}
-
-impl<W: Watcher> Watcher for Holding<W> {
-    fn call(&self, ev: &ContextRef, fde: &FdRef, flags: FdFlags) {
-        self.handler.call(ev, fde, flags);
-    }
-
-    fn dismiss(&self) {
-        self.handler.dismiss();
-    }
-
-    fn shared_file(&self) -> Option<Weak<dyn Any>> {
-        let hold = self.hold.take();
-        let shared = match &hold {
-            Hold::Shared(file) if Rc::strong_count(file) > 1 => Some(Rc::downgrade(file)),
-            _ => None,
-        };
-        self.hold.set(hold);
-        shared
-    }
-
-    fn let_go(&self) -> Hold {
-        self.hold.take()
-    }
+/// What it held of its file, once.
+pub(crate) fn let_go(fde: &EventRc<Inner>) -> Hold {
+    fde.beside().map(Cell::take).unwrap_or_default()
 }

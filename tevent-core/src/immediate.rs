@@ -11,8 +11,7 @@ use crate::look::look;
 use crate::panics::Panics;
 use crate::scheduled::Scheduled;
 use crate::stack::bounded_drop;
-use crate::sys::slot::Slot;
-use crate::sys::thin_rc::{Tail, ThinRc};
+use crate::sys::event_rc::{Event, EventRc, Handler, Mark};
 use crate::trace::{EventTracePoint, Traced};
 
 /// An event whose handler runs in a coming turn of the loop, before any timer or fd. Owns: dropping it
@@ -51,7 +50,7 @@ pub struct Immediate(ImmediateRef);
 
 /// A handle on an [`Immediate`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct ImmediateRef(ThinRc<Inner, dyn Call>);
+pub struct ImmediateRef(EventRc<Inner>);
 
 event_ref!(Immediate, ImmediateRef, "tevent_immediate_set_tag", "tevent_immediate_get_tag");
 
@@ -62,43 +61,30 @@ struct Inner {
     ev: Cell<Option<WeakContext>>,
     /// Its place in the context's list, while it is `listed`.
     ticket: Cell<Ticket>,
-    /// Waits for its turn.
-    listed: Cell<bool>,
-    /// Scheduled, until its handler has returned.
-    attached: Cell<bool>,
-    /// The turn has taken it off the list to run it, and it was not cancelled since.
-    due: Cell<bool>,
-    /// Its handler is not called again.
-    freed: Cell<bool>,
-    traits: Cell<Traits>,
 }
 
-#[derive(Clone, Copy)]
-struct Traits {
-    /// Part of something else: it is not traced (TRACE-3).
-    internal: bool,
-    /// Was made without a handler.
-    empty: bool,
+/// Waits for its turn.
+const LISTED: Mark = Mark::nth(0);
+/// Scheduled, until its handler has returned.
+const ATTACHED: Mark = Mark::nth(1);
+/// The turn has taken it off the list to run it, and it was not cancelled since.
+const DUE: Mark = Mark::nth(2);
+/// Its handler is not called again.
+const FREED: Mark = Mark::nth(3);
+/// Part of something else: it is not traced (TRACE-3).
+const INTERNAL: Mark = Mark::nth(4);
+/// Was made without a handler.
+const EMPTY: Mark = Mark::nth(5);
+
+impl Event for Inner {
+    type Args<'a> = (&'a ContextRef, &'a ImmediateRef);
+    type Beside = ();
 }
 
-trait Call {
-    fn call(&self, ev: &ContextRef, im: &ImmediateRef);
-    fn dismiss(&self);
-}
-
-impl<F: Fn(&ContextRef, &ImmediateRef) + 'static> Call for Slot<F> {
-    fn call(&self, ev: &ContextRef, im: &ImmediateRef) {
-        Slot::call(self, |handler| handler(ev, im));
-    }
-
-    fn dismiss(&self) {
-        Slot::dismiss(self);
-    }
-}
-
-impl<T: Call + 'static> Tail<dyn Call> for T {
-    fn as_dyn(&self) -> &(dyn Call + 'static) {
-        self
+impl<F: Fn(&ContextRef, &ImmediateRef) + 'static> Handler<Inner> for F {
+    #[inline]
+    fn handle(&self, (ev, im): (&ContextRef, &ImmediateRef)) {
+        self(ev, im);
     }
 }
 
@@ -112,7 +98,7 @@ impl Immediate {
     #[doc(alias = "tevent_immediate_handler_t")]
     #[track_caller]
     pub fn new(handler: impl Fn(&ContextRef, &ImmediateRef) + 'static) -> Self {
-        Immediate::build(Location::caller(), false, Slot::new(handler))
+        Immediate(ImmediateRef(EventRc::new(Inner::make(Location::caller()), handler)))
     }
 
     /// Makes an immediate without a handler, for [`schedule_with`](ImmediateRef::schedule_with).
@@ -127,40 +113,34 @@ impl Immediate {
     /// Keeps it out of [traces](crate::Trace), the [watchdog](ContextRef::set_watchdog) and [counts](crate::Stats): it is a part
     /// of something that is traced itself. For crates that bring events or requests of their own.
     pub fn untraced(self) -> Self {
-        self.0.0.traits.set(Traits { internal: true, ..self.0.0.traits.get() });
+        self.0.0.mark(INTERNAL);
         self
     }
 
     pub(crate) fn empty_at(location: Location) -> Self {
-        Immediate::build(location, true, Slot::<fn(&ContextRef, &ImmediateRef)>::empty())
+        let im = EventRc::empty::<fn(&ContextRef, &ImmediateRef)>(Inner::make(location));
+        im.mark(EMPTY);
+        Immediate(ImmediateRef(im))
     }
 
     /// As if it had been scheduled when nobody listened. It is not in the list.
     pub(crate) fn scheduled_untold(ev: &ContextRef, location: Location) -> Self {
         let im = Immediate::empty_at(location);
         im.0.0.ev.set(Some(ev.downgrade()));
-        im.0.0.attached.set(true);
+        im.0.0.mark(ATTACHED);
         im
     }
+}
 
-    fn build(location: Location, empty: bool, handler: impl Call + 'static) -> Self {
-        let make = || Inner {
-            base: EventBase::at(location),
-            ev: Cell::new(None),
-            ticket: Cell::new(Ticket::VOID),
-            listed: Cell::new(false),
-            attached: Cell::new(false),
-            due: Cell::new(false),
-            freed: Cell::new(false),
-            traits: Cell::new(Traits { internal: false, empty }),
-        };
-        Immediate(ImmediateRef(ThinRc::new(make, handler)))
+impl Inner {
+    fn make(location: Location) -> impl FnOnce() -> Self {
+        move || Inner { base: EventBase::at(location), ev: Cell::new(None), ticket: Cell::new(Ticket::VOID) }
     }
 }
 
 impl Drop for Immediate {
     fn drop(&mut self) {
-        self.0.0.freed.set(true);
+        self.0.0.mark(FREED);
         // Also when whoever is told that it leaves panics.
         let _at_last = Dismiss(&self.0);
         self.0.leave();
@@ -171,7 +151,7 @@ struct Dismiss<'a>(&'a ImmediateRef);
 
 impl Drop for Dismiss<'_> {
     fn drop(&mut self) {
-        self.0.0.tail().dismiss();
+        self.0.0.dismiss();
     }
 }
 
@@ -207,7 +187,7 @@ impl ImmediateRef {
     #[doc(alias = "tevent_schedule_immediate")]
     #[inline]
     pub fn schedule(&self, ev: &ContextRef) {
-        if self.0.traits.get().empty {
+        if self.0.is(EMPTY) {
             return self.reset();
         }
         let moves = if self.stays_on(ev) { !self.is_last(ev) } else { self.comes_to(ev) };
@@ -271,7 +251,7 @@ impl ImmediateRef {
     /// Whether it waits for its turn. False inside its own handler, until that schedules it again (IM-3).
     #[must_use]
     pub fn is_scheduled(&self) -> bool {
-        self.0.listed.get()
+        self.0.is(LISTED)
     }
 
     /// Runs the handler of an immediate that the turn has taken off the list.
@@ -279,7 +259,7 @@ impl ImmediateRef {
     pub(crate) fn run(&self, ev: &ContextRef) {
         self.run_as(ev, |due| {
             if due {
-                self.0.tail().call(ev, self);
+                self.0.call((ev, self));
             }
         });
     }
@@ -297,19 +277,19 @@ impl ImmediateRef {
     #[inline]
     fn run_as(&self, ev: &ContextRef, call: impl FnOnce(bool)) {
         // Before the handler: it may schedule the immediate again (IM-3).
-        self.0.listed.set(false);
-        self.0.due.set(true);
+        self.0.unmark(LISTED);
+        self.0.mark(DUE);
         let _after = LeaveUnlessListed(self, ev);
-        if self.0.traits.get().internal {
+        if self.0.is(INTERNAL) {
             call(true);
         } else {
-            ev.handle(Traced::Immediate(self), || call(self.0.due.get()));
+            ev.handle(Traced::Immediate(self), || call(self.0.is(DUE)));
         }
     }
 
     /// Its list has gone.
     pub(crate) fn unlink(&self) {
-        self.0.listed.set(false);
+        self.0.unmark(LISTED);
     }
 
     /// Whether it belongs to that context already, and nobody has to be told of it.
@@ -322,15 +302,14 @@ impl ImmediateRef {
     #[inline]
     fn is_last(&self, ev: &ContextRef) -> bool {
         let place = self.0.ticket.get();
-        self.0.listed.get()
-            && matches!(ev.immediates().borrow().back_at(place), Some(Scheduled::Immediate(_)))
+        self.0.is(LISTED) && matches!(ev.immediates().borrow().back_at(place), Some(Scheduled::Immediate(_)))
     }
 
     /// Leaves where it was. False if it is not to be scheduled: it, or the context, may have been freed just now, or long ago;
     /// and whoever was told that it has left may have scheduled it.
     fn comes_to(&self, ev: &ContextRef) -> bool {
         self.leave();
-        let comes = !self.0.freed.get() && !ev.is_freed() && !self.0.listed.get();
+        let comes = !self.0.is(FREED.or(LISTED)) && !ev.is_freed();
         if comes {
             self.0.ev.set(Some(ev.downgrade()));
         }
@@ -340,10 +319,10 @@ impl ImmediateRef {
     /// Takes the last place.
     #[inline]
     fn stand(&self, ev: &ContextRef, what: impl FnOnce() -> Scheduled) {
-        let im = &*self.0;
-        let old = if im.listed.replace(true) { self.give_up_place(ev) } else { None };
-        im.attached.set(true);
-        im.due.set(false);
+        let im = &self.0;
+        let old = if im.is(LISTED) { self.give_up_place(ev) } else { None };
+        im.unmark(DUE);
+        im.mark(LISTED.or(ATTACHED));
         im.ticket.set(ev.immediates().borrow_mut().push_back(what));
         ev.is_due_earlier();
         self.tell(ev, EventTracePoint::Attach);
@@ -360,12 +339,13 @@ impl ImmediateRef {
     /// Off the list, and detached.
     #[inline]
     pub(crate) fn leave(&self) {
-        let im = &*self.0;
+        let im = &self.0;
         let Some(on) = im.ev.take() else { return };
-        im.due.set(false);
-        if im.attached.replace(false)
+        let was_attached = im.is(ATTACHED);
+        im.unmark(DUE.or(ATTACHED));
+        if was_attached
             && let Some(ev) = on.upgrade()
-            && (im.listed.get() || self.is_traced(&ev))
+            && (im.is(LISTED) || self.is_traced(&ev))
         {
             self.leave_place(&ev);
         }
@@ -373,7 +353,8 @@ impl ImmediateRef {
 
     #[inline(never)]
     fn leave_place(&self, ev: &ContextRef) {
-        let listed = if self.0.listed.take() { self.give_up_place(ev) } else { None };
+        let listed = if self.0.is(LISTED) { self.give_up_place(ev) } else { None };
+        self.0.unmark(LISTED);
         // It is discarded also when whoever is told panics.
         let mut panics = Panics::default();
         panics.catch(|| self.tell(ev, EventTracePoint::Detach));
@@ -384,7 +365,7 @@ impl ImmediateRef {
     }
 
     fn is_traced(&self, ev: &ContextRef) -> bool {
-        ev.trace().is_on() && !self.0.traits.get().internal
+        ev.trace().is_on() && !self.0.is(INTERNAL)
     }
 
     fn tell(&self, ev: &ContextRef, at: EventTracePoint) {
@@ -428,15 +409,14 @@ struct LeaveUnlessListed<'a>(&'a ImmediateRef, &'a ContextRef);
 impl Drop for LeaveUnlessListed<'_> {
     #[inline]
     fn drop(&mut self) {
-        let im = &*self.0.0;
-        if im.listed.get() {
+        let im = &self.0.0;
+        if im.is(LISTED) {
             return;
         }
         if self.0.is_traced(self.1) {
             self.0.leave();
         } else {
-            im.attached.set(false);
-            im.due.set(false);
+            im.unmark(ATTACHED.or(DUE));
         }
     }
 }

@@ -16,8 +16,7 @@ use crate::event::{EventBase, event_ref};
 use crate::list::Key;
 use crate::location::Location;
 use crate::panics::Panics;
-use crate::sys::slot::Slot;
-use crate::sys::thin_rc::{Tail, ThinRc};
+use crate::sys::event_rc::{Event, EventRc, Handler};
 use crate::trace::{EventTracePoint, Traced};
 
 pub use flags::SignalFlags;
@@ -37,7 +36,7 @@ pub struct SignalEvent(SignalRef);
 
 /// A handle on a [`SignalEvent`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
-pub struct SignalRef(ThinRc<Inner, dyn Call>);
+pub struct SignalRef(EventRc<Inner>);
 
 event_ref!(SignalEvent, SignalRef, "tevent_signal_set_tag", "tevent_signal_get_tag");
 
@@ -49,24 +48,15 @@ struct Inner {
     listed: RefCell<Option<(ContextRef, Key)>>,
 }
 
-trait Call {
-    fn call(&self, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery);
-    fn dismiss(&self);
+impl Event for Inner {
+    type Args<'a> = (&'a ContextRef, &'a SignalRef, SignalDelivery);
+    type Beside = ();
 }
 
-impl<F: Fn(&ContextRef, &SignalRef, SignalDelivery) + 'static> Call for Slot<F> {
-    fn call(&self, ev: &ContextRef, se: &SignalRef, delivery: SignalDelivery) {
-        Slot::call(self, |handler| handler(ev, se, delivery));
-    }
-
-    fn dismiss(&self) {
-        Slot::dismiss(self);
-    }
-}
-
-impl<T: Call + 'static> Tail<dyn Call> for T {
-    fn as_dyn(&self) -> &(dyn Call + 'static) {
-        self
+impl<F: Fn(&ContextRef, &SignalRef, SignalDelivery) + 'static> Handler<Inner> for F {
+    #[inline]
+    fn handle(&self, (ev, se, delivery): (&ContextRef, &SignalRef, SignalDelivery)) {
+        self(ev, se, delivery);
     }
 }
 
@@ -153,7 +143,7 @@ impl ContextRef {
     ) -> Result<SignalEvent, AddSignalError> {
         let location = Location::caller();
         let make = || Inner { base: EventBase::at(location), signal, flags, listed: RefCell::new(None) };
-        let se = SignalEvent(SignalRef(ThinRc::new(make, Slot::new(handler))));
+        let se = SignalEvent(SignalRef(EventRc::new(make, handler)));
         let added = if self.is_freed() {
             Err(io::Error::new(io::ErrorKind::NotConnected, "the context has been freed"))
         } else {
@@ -206,7 +196,7 @@ impl SignalRef {
             return false;
         }
         let _after = EndIfOneShot(self);
-        ev.handle(Traced::Signal(self), || self.0.tail().call(ev, self, delivery));
+        ev.handle(Traced::Signal(self), || self.0.call((ev, self, delivery)));
         true
     }
 
@@ -225,7 +215,7 @@ impl SignalRef {
         if let Some((ev, _key)) = listed {
             panics.catch(|| ev.tell(Traced::Signal(self), EventTracePoint::Detach));
         }
-        panics.catch(|| self.0.tail().dismiss());
+        panics.catch(|| self.0.dismiss());
         panics.resume();
     }
 }

@@ -1,10 +1,10 @@
-//! The only unsafe code: system calls that no dependency offers in a safe form, a value for one
-//! thread, a place in one word, a handler inside its event and a pointer of one word to both, a closure and an owner that need no box,
-//! an `Rc` made in its place.
+//! The only unsafe code: system calls that no dependency offers in a safe form, a value for one thread, a place in one word, a pointer of
+//! one word to an event with its handler and the room for it, a closure and an owner that need no box, an `Rc` made in its place.
 
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
 pub(crate) mod epoll;
+pub(crate) mod event_rc;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod in_place;
@@ -13,9 +13,8 @@ pub(crate) mod own_thread;
 pub(crate) mod parcel;
 pub(crate) mod place;
 pub(crate) mod poll;
+mod room;
 pub(crate) mod sigaction;
-pub(crate) mod slot;
-pub(crate) mod thin_rc;
 
 use std::time::Duration;
 
