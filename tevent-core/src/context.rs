@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
+use crate::attention::Cause;
 use crate::builder::Builder;
 use crate::children::{ChildRef, Children, Until};
 use crate::error::LoopError;
@@ -82,9 +83,6 @@ struct Inner {
     location: Location,
     /// What it was made with, for a new beginning.
     builder: Builder,
-    freed: Cell<bool>,
-    /// Something may stand before the immediates. See [`is_quiet`](ContextRef::is_quiet).
-    stirred: Cell<bool>,
     /// `None` once freed.
     fds: RefCell<Option<FdTable>>,
     timers: RefCell<TimerQueue<TimerRef>>,
@@ -102,8 +100,6 @@ struct Inner {
     counters: Counters,
     left_out_timers: Cell<usize>,
     trace: Trace,
-    /// A foreign loop may sleep on its behalf.
-    hosted: Cell<bool>,
     /// The process it lives in, as a count of forks.
     process: Cell<u32>,
 }
@@ -134,8 +130,6 @@ impl Context {
         Context(ContextRef(Rc::new(Inner {
             location: Location::caller(),
             builder,
-            freed: Cell::new(false),
-            stirred: Cell::new(false),
             fds: RefCell::new(Some(fds)),
             timers: RefCell::new(TimerQueue::new()),
             immediates: RefCell::new(Fifo::new()),
@@ -150,7 +144,6 @@ impl Context {
             counters: Counters::default(),
             left_out_timers: Cell::new(0),
             trace: Trace::default(),
-            hosted: Cell::new(false),
             process: Cell::new(fork::generation()),
         })))
     }
@@ -294,12 +287,6 @@ impl ContextRef {
         self.0.kept.take(child)
     }
 
-    /// Whether the owner is gone.
-    #[must_use]
-    pub fn is_freed(&self) -> bool {
-        self.0.freed.get()
-    }
-
     /// The callbacks that are told of its points and events.
     ///
     /// Spec: TRACE-1, TRACE-2.
@@ -321,7 +308,7 @@ impl ContextRef {
         // Replaced first: a context that goes is freed before any user code runs, and what that code adds to one that
         // begins anew is new.
         let goes = new_fds.is_none();
-        inner.freed.set(goes);
+        self.attention().set(Cause::FREED, goes);
         self.stir();
         let fds = inner.fds.replace(new_fds);
         if let (true, Some(fds)) = (goes, &fds) {
@@ -369,15 +356,14 @@ impl ContextRef {
     /// it has reported is its own. Handles of other threads are dead here (LOOP-9). Costs no system call.
     #[inline]
     pub(crate) fn notice_fork(&self) {
-        let process = fork::generation();
-        if self.0.process.get() != process {
-            self.0.process.set(process);
+        if !self.is_in_its_process() {
             self.go_on_in_child();
         }
     }
 
     #[cold]
     fn go_on_in_child(&self) {
+        self.0.process.set(fork::generation());
         self.stir();
         if let Some(fds) = self.0.fds.borrow_mut().as_mut() {
             fds.rebuild();
@@ -386,33 +372,15 @@ impl ContextRef {
         self.0.signals.settle();
     }
 
-    /// Whether nothing stands before the immediates (LOOP-1), and nobody is told of the turn.
-    ///
-    /// What comes to stand there by this thread's doing [stirs](Self::stir) the context; a turn that finds nothing there
-    /// [settles](Self::settle) it. Signals, other threads and forks are looked at each time.
+    /// Whether no fork has happened that it has not noticed.
     #[inline]
-    pub(crate) fn is_quiet(&self) -> bool {
-        let inner = &*self.0;
-        !inner.stirred.get()
-            && !inner.trace.is_on()
-            && inner.process.get() == fork::generation()
-            && !inner.signals.have_arrived()
-            && !inner.threads.have_handed_over()
+    pub(crate) fn is_in_its_process(&self) -> bool {
+        self.0.process.get() == fork::generation()
     }
 
     #[inline]
     pub(crate) fn downgrade(&self) -> WeakContext {
         WeakContext(Rc::downgrade(&self.0))
-    }
-
-    pub(crate) fn stir(&self) {
-        self.0.stirred.set(true);
-    }
-
-    pub(crate) fn settle(&self) {
-        let inner = &*self.0;
-        let stirred = inner.signals.are_left() || inner.threads.are_taken() || !inner.tasks.is_empty();
-        inner.stirred.set(stirred);
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -425,17 +393,6 @@ impl ContextRef {
 
     pub(crate) fn threads(&self) -> &Threads {
         &self.0.threads
-    }
-
-    pub(crate) fn is_hosted(&self) -> bool {
-        self.0.hosted.get()
-    }
-
-    /// From now on a foreign loop may sleep whenever no turn runs.
-    pub(crate) fn be_hosted(&self) {
-        self.0.hosted.set(true);
-        self.0.threads.note_hosted();
-        self.0.tasks.host_sleeps(self.0.nesting.level() == 0);
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {

@@ -41,6 +41,10 @@ pub(crate) fn turn_with(
         return whole_turn(ev, patience, own);
     }
     ev.counters().count_turn();
+    if run_immediate(ev) {
+        call_flow::reset();
+        return Ok(());
+    }
     let ran = run_own_source(ev, patience, own);
     call_flow::reset();
     ran
@@ -71,13 +75,13 @@ fn run_one_source(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> boo
     // 2. What other threads have scheduled joins the immediates.
     ev.threads().move_to_immediates(ev);
     ev.tasks().move_to_immediates(ev);
-    run_own_source(ev, patience, own)
+    if run_immediate(ev) { Ok(()) } else { run_own_source(ev, patience, own) }
 }
 
-/// The rest of the order: what this thread itself has added.
+/// The rest of the order.
 #[inline(never)]
 fn run_own_source(ev: &ContextRef, patience: Patience, own: impl FnOnce() -> bool) -> Result<(), LoopError> {
-    if run_immediate(ev) || own() {
+    if own() {
         return Ok(());
     }
     let next_timer_in = match next_timer(ev) {

@@ -90,16 +90,11 @@ impl<T: Standing> Fifo<T> {
         let place = self.at(self.front);
         self.front = self.front.wrapping_add(1);
         if self.gaps > 0 {
-            return self.pop_and_close_gaps(place);
+            // The first keeps its place meanwhile: no other has the same.
+            self.close_gaps();
         }
+        // The last thing done, so that the value need not be kept in memory until then.
         self.ring[place].take()
-    }
-
-    #[cold]
-    fn pop_and_close_gaps(&mut self, place: usize) -> Option<T> {
-        let first = self.ring[place].take();
-        self.close_gaps();
-        first
     }
 
     /// Takes out the value that was given that ticket and has not left since.
@@ -162,6 +157,7 @@ impl<T: Standing> Fifo<T> {
     }
 
     /// Neither end is a gap; and all close up when they outnumber what stands between them.
+    #[cold]
     fn close_gaps(&mut self) {
         while self.gaps > 0 && self.ring[self.at(self.back.wrapping_sub(1))].is_none() {
             self.back = self.back.wrapping_sub(1);

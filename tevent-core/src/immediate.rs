@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use crate::attention::Cause;
 use crate::context::{ContextRef, WeakContext};
 use crate::event::{EventBase, event_ref};
 use crate::fifo::{Standing, Ticket};
@@ -12,7 +13,7 @@ use crate::panics::Panics;
 use crate::scheduled::Scheduled;
 use crate::stack::bounded_drop;
 use crate::sys::event_rc::{Event, EventRc, Handler, Mark};
-use crate::trace::{EventTracePoint, Traced};
+use crate::trace::{EventKind, EventTracePoint, Traced};
 
 /// An event whose handler runs in a coming turn of the loop, before any timer or fd. Owns: dropping it
 /// cancels it.
@@ -187,6 +188,22 @@ impl ImmediateRef {
     #[doc(alias = "tevent_schedule_immediate")]
     #[inline]
     pub fn schedule(&self, ev: &ContextRef) {
+        // The frequent case: it stands nowhere, is on no other context, and nobody has to be told.
+        let asks_for_more = ev.attention().is(Cause::FREED.or(Cause::HOSTED).or(Cause::LISTENERS));
+        if asks_for_more || self.0.is(EMPTY.or(LISTED).or(FREED)) {
+            return self.schedule_anyhow(ev);
+        }
+        match look(&self.0.ev, |on| on.is(ev)) {
+            Some(true) => {}
+            None => self.0.ev.set(Some(ev.downgrade())),
+            Some(false) => return self.schedule_anyhow(ev),
+        }
+        self.take_last_place(ev, || Scheduled::Immediate(self.clone()));
+    }
+
+    /// In all cases.
+    #[inline(never)]
+    fn schedule_anyhow(&self, ev: &ContextRef) {
         if self.0.is(EMPTY) {
             return self.reset();
         }
@@ -257,6 +274,20 @@ impl ImmediateRef {
     /// Runs the handler of an immediate that the turn has taken off the list.
     #[inline]
     pub(crate) fn run(&self, ev: &ContextRef) {
+        if ev.trace().is_on() {
+            return self.run_told(ev);
+        }
+        if !self.0.is(INTERNAL) {
+            ev.counters().count_handler(EventKind::Immediate);
+        }
+        let _after = LeaveUnlessListed(self, ev);
+        // Before the handler: it may schedule the immediate again (IM-3).
+        self.0.unmark(LISTED);
+        self.0.call((ev, self));
+    }
+
+    #[cold]
+    fn run_told(&self, ev: &ContextRef) {
         self.run_as(ev, |due| {
             if due {
                 self.0.call((ev, self));
@@ -274,7 +305,6 @@ impl ImmediateRef {
     }
 
     /// `call` is told whether it is still to run: whoever was told that it runs now may have freed, cancelled or scheduled it.
-    #[inline]
     fn run_as(&self, ev: &ContextRef, call: impl FnOnce(bool)) {
         // Before the handler: it may schedule the immediate again (IM-3).
         self.0.unmark(LISTED);
@@ -293,13 +323,11 @@ impl ImmediateRef {
     }
 
     /// Whether it belongs to that context already, and nobody has to be told of it.
-    #[inline]
     fn stays_on(&self, ev: &ContextRef) -> bool {
         look(&self.0.ev, |on| on.is(ev)) == Some(true) && !ev.is_freed() && !self.is_traced(ev)
     }
 
     /// Whether it has the last place already, with its own handler.
-    #[inline]
     fn is_last(&self, ev: &ContextRef) -> bool {
         let place = self.0.ticket.get();
         self.0.is(LISTED) && matches!(ev.immediates().borrow().back_at(place), Some(Scheduled::Immediate(_)))
@@ -316,14 +344,18 @@ impl ImmediateRef {
         comes
     }
 
-    /// Takes the last place.
     #[inline]
-    fn stand(&self, ev: &ContextRef, what: impl FnOnce() -> Scheduled) {
+    fn take_last_place(&self, ev: &ContextRef, what: impl FnOnce() -> Scheduled) {
         let im = &self.0;
-        let old = if im.is(LISTED) { self.give_up_place(ev) } else { None };
         im.unmark(DUE);
         im.mark(LISTED.or(ATTACHED));
         im.ticket.set(ev.immediates().borrow_mut().push_back(what));
+    }
+
+    /// Takes the last place, and whoever has to know is told.
+    fn stand(&self, ev: &ContextRef, what: impl FnOnce() -> Scheduled) {
+        let old = if self.0.is(LISTED) { self.give_up_place(ev) } else { None };
+        self.take_last_place(ev, what);
         ev.is_due_earlier();
         self.tell(ev, EventTracePoint::Attach);
         if let Some(old) = old {
@@ -362,6 +394,16 @@ impl ImmediateRef {
             panics.catch(|| listed.discard());
         }
         panics.resume();
+    }
+
+    /// And was not scheduled meanwhile.
+    #[inline(never)]
+    fn has_run(&self, ev: &ContextRef) {
+        if self.is_traced(ev) {
+            self.leave();
+        } else {
+            self.0.unmark(ATTACHED.or(DUE));
+        }
     }
 
     fn is_traced(&self, ev: &ContextRef) -> bool {
@@ -407,16 +449,10 @@ impl Standing for ImmediateRef {
 struct LeaveUnlessListed<'a>(&'a ImmediateRef, &'a ContextRef);
 
 impl Drop for LeaveUnlessListed<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        let im = &self.0.0;
-        if im.is(LISTED) {
-            return;
-        }
-        if self.0.is_traced(self.1) {
-            self.0.leave();
-        } else {
-            im.unmark(ATTACHED.or(DUE));
+        if !self.0.0.is(LISTED) {
+            self.0.has_run(self.1);
         }
     }
 }

@@ -69,6 +69,7 @@
 //! `_send` functions return a [`Req`], `_recv` functions take it by value.
 //! `talloc_free(x)` is `drop(x)`; a pointer that does not own is a Ref.
 
+mod attention;
 mod batch;
 mod builder;
 mod call_flow;

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::attention::Cause;
 use crate::batch::{Batch, Job, ROOM, keep_some_room};
 use crate::context::ContextRef;
 use crate::fd::FdEvent;
@@ -90,6 +91,7 @@ impl ContextRef {
         }
         let handle = ThreadedContext::new(&shared);
         self.threads().listening.replace(Some(Listening { shared, watch }));
+        self.attention().set(Cause::THREADS, true);
         Ok(handle)
     }
 }

@@ -253,6 +253,12 @@ impl<E: Event> EventRc<E> {
         unsafe { (head.kind.drop_handler)(self.0) };
     }
 
+    /// It was dismissed meanwhile.
+    #[cold]
+    fn drop_after_call(&self) {
+        self.drop_if_idle();
+    }
+
     /// What it has beside the value, if it has.
     pub(crate) fn beside(&self) -> Option<&E::Beside> {
         // SAFETY: it is of the kind that its head says, and lives.
@@ -335,7 +341,7 @@ impl<E: Event> Drop for Return<'_, E> {
         let state = &self.0.head().state;
         state.set(state.get() - CALL);
         if state.get() & DISMISSED != 0 {
-            self.0.drop_if_idle();
+            self.0.drop_after_call();
         }
     }
 }

@@ -133,7 +133,6 @@ impl ContextRef {
     /// Messages of the level Trace are made where events are traced.
     fn count_trace_level(&self, old: DebugLevel, new: DebugLevel) {
         let trace = DebugLevel::Trace;
-        let listeners = &self.trace().listeners;
-        listeners.set(listeners.get() + u32::from(new == trace) - u32::from(old == trace));
+        self.attention().count_listener(old == trace, new == trace);
     }
 }

@@ -1,9 +1,10 @@
 //! The place of one trace callback.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
+use crate::attention::Attention;
 use crate::stack::bounded_drop;
 
 /// The place of one [trace](crate::Trace) callback. An `Rc`, so that one can be kept, called by another, and put back.
@@ -25,7 +26,7 @@ use crate::stack::bounded_drop;
 /// ```
 pub struct Hook<'a, F: ?Sized> {
     pub(super) place: &'a RefCell<Option<Rc<F>>>,
-    pub(super) listeners: &'a Cell<u32>,
+    pub(super) attention: &'a Attention,
 }
 
 impl<F: ?Sized + 'static> Hook<'_, F> {
@@ -57,10 +58,9 @@ impl<F: ?Sized + 'static> Hook<'_, F> {
     }
 
     fn replace(&self, callback: Option<Rc<F>>) -> Option<Rc<F>> {
-        let now = u32::from(callback.is_some());
+        let now = callback.is_some();
         let old = self.place.replace(callback);
-        let before = u32::from(old.is_some());
-        self.listeners.set(self.listeners.get() + now - before);
+        self.attention.count_listener(old.is_some(), now);
         old
     }
 }

@@ -11,9 +11,10 @@ mod watchdog;
 #[cfg(feature = "tracing")]
 pub(crate) mod crate_tracing;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::attention::{Attention, Cause};
 use crate::context::ContextRef;
 use crate::fd::FdRef;
 use crate::immediate::ImmediateRef;
@@ -102,8 +103,8 @@ type OfQueueEntry = dyn Fn(&dyn TracedQueueEntry, EventTracePoint);
 /// ```
 #[derive(Default)]
 pub struct Trace {
-    /// How many listen, of all those below.
-    listeners: Cell<u32>,
+    /// Of the whole context; here, because whoever listens below is counted in it.
+    pub(crate) attention: Attention,
     points: Place<OfPoint>,
     fds: Place<OfFd>,
     signals: Place<OfSignal>,
@@ -177,18 +178,19 @@ impl Trace {
     }
 
     fn hook<'a, F: ?Sized>(&'a self, place: &'a Place<F>) -> Hook<'a, F> {
-        Hook { place, listeners: &self.listeners }
+        Hook { place, attention: &self.attention }
     }
 
     /// Whether anybody listens to anything.
+    #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        cfg!(feature = "tracing") || self.listeners.get() > 0
+        self.attention.is(Cause::LISTENERS)
     }
 }
 
 impl std::fmt::Debug for Trace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trace").field("listeners", &self.listeners.get()).finish_non_exhaustive()
+        f.debug_struct("Trace").field("listeners", &self.attention.listeners()).finish_non_exhaustive()
     }
 }
 

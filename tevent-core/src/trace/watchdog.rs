@@ -86,10 +86,9 @@ impl ContextRef {
 
     fn replace_watchdog(&self, report: Option<(Duration, Rc<Report>)>) {
         let watchdog = &self.trace().watchdog;
-        let now = u32::from(report.is_some());
+        let now = report.is_some();
         let old = watchdog.report.replace(report);
-        let listeners = &self.trace().listeners;
-        listeners.set(listeners.get() + now - u32::from(old.is_some()));
+        self.attention().count_listener(old.is_some(), now);
         self.looked_at_fds();
         bounded_drop(old);
     }
