@@ -24,14 +24,14 @@ pub(crate) enum Patience {
 ///
 /// # The frequent case
 /// A turn that is [quiet](ContextRef::is_quiet) does what [`whole_turn`] would, without asking each of those that have
-/// nothing to say.
-#[inline]
+/// nothing to say. It is inlined into the loops that run turn after turn.
+#[inline(always)]
 pub(crate) fn turn(ev: &ContextRef, patience: Patience) -> Result<(), LoopError> {
     turn_with(ev, patience, || false)
 }
 
 /// The same, with something of the C ABI's own before the timers.
-#[inline]
+#[inline(always)]
 pub(crate) fn turn_with(
     ev: &ContextRef,
     patience: Patience,

@@ -226,6 +226,12 @@ impl ContextRef {
         }
     }
 
+    #[cold]
+    fn arm_for_host(&self) {
+        self.with_fds(FdTable::arm);
+        self.is_due_earlier();
+    }
+
     fn with_outer(&self, run: impl FnOnce(&Outer)) {
         if self.is_hosted()
             && let Some(outer) = self.with_fds(|fds| fds.outer().cloned()).flatten()
@@ -240,10 +246,10 @@ impl ContextRef {
 pub(crate) struct Beside<'a>(pub(crate) &'a ContextRef);
 
 impl Drop for Beside<'_> {
+    #[inline]
     fn drop(&mut self) {
         if self.0.is_hosted() {
-            self.0.with_fds(FdTable::arm);
-            self.0.is_due_earlier();
+            self.0.arm_for_host();
         }
     }
 }

@@ -144,7 +144,9 @@ impl Drop for Immediate {
         self.0.0.mark(FREED);
         // Also when whoever is told that it leaves panics.
         let _at_last = Dismiss(&self.0);
-        self.0.leave();
+        if self.0.0.is(ATTACHED) {
+            self.0.leave();
+        }
     }
 }
 
@@ -152,7 +154,7 @@ struct Dismiss<'a>(&'a ImmediateRef);
 
 impl Drop for Dismiss<'_> {
     fn drop(&mut self) {
-        self.0.0.dismiss();
+        self.0.0.dismiss_before_drop();
     }
 }
 
@@ -396,9 +398,8 @@ impl ImmediateRef {
         panics.resume();
     }
 
-    /// And was not scheduled meanwhile.
-    #[inline(never)]
-    fn has_run(&self, ev: &ContextRef) {
+    #[cold]
+    fn has_run_told(&self, ev: &ContextRef) {
         if self.is_traced(ev) {
             self.leave();
         } else {
@@ -451,8 +452,14 @@ struct LeaveUnlessListed<'a>(&'a ImmediateRef, &'a ContextRef);
 impl Drop for LeaveUnlessListed<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        if !self.0.0.is(LISTED) {
-            self.0.has_run(self.1);
+        let im = &self.0.0;
+        if im.is(LISTED) {
+            return;
+        }
+        if self.1.trace().is_on() {
+            self.0.has_run_told(self.1);
+        } else {
+            im.unmark(ATTACHED.or(DUE));
         }
     }
 }

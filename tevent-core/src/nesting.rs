@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::rc::Rc;
 
+use crate::attention::Cause;
 use crate::context::ContextRef;
 use crate::error::LoopError;
 use crate::location::Location;
@@ -117,6 +118,7 @@ impl ContextRef {
         assert!(place.borrow().is_none(), "the context has a nesting hook already");
         if !self.is_freed() {
             *place.borrow_mut() = Some(Rc::new(hook));
+            self.attention().set(Cause::HOOKED, true);
         }
     }
 
@@ -128,13 +130,12 @@ impl ContextRef {
         turns: impl FnOnce() -> Result<(), LoopError>,
     ) -> Result<(), LoopError> {
         let _level = Level::enter(self);
-        let is_hooked = || self.nesting().hook.borrow().is_some();
-        if is_hooked() {
+        if self.attention().is(Cause::HOOKED) {
             self.tell_hook(NestingPhase::Begin, location)?;
         }
         let ended = turns();
         // One may have been set meanwhile.
-        if is_hooked() {
+        if self.attention().is(Cause::HOOKED) {
             let told = self.tell_hook(NestingPhase::End, location);
             return ended.and(told);
         }

@@ -26,6 +26,14 @@ impl Scheduled {
     /// Its turn has come: it is off the list.
     #[inline]
     pub(crate) fn run(self, ev: &ContextRef) {
+        if let Scheduled::Immediate(im) = self {
+            return im.run(ev);
+        }
+        self.run_other(ev);
+    }
+
+    #[inline(never)]
+    fn run_other(self, ev: &ContextRef) {
         match self {
             Scheduled::Immediate(im) => im.run(ev),
             Scheduled::Once(once) => once.run(ev),

@@ -335,7 +335,7 @@ struct Dismiss<'a>(&'a TimerRef);
 
 impl Drop for Dismiss<'_> {
     fn drop(&mut self) {
-        self.0.0.dismiss();
+        self.0.0.dismiss_before_drop();
     }
 }
 

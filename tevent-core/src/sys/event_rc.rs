@@ -241,6 +241,14 @@ impl<E: Event> EventRc<E> {
         self.drop_if_idle();
     }
 
+    /// The same, by an owner who drops this share next: where it is the last, the handler goes with it then.
+    #[inline]
+    pub(crate) fn dismiss_before_drop(&self) {
+        if self.head().shares.get() > 1 {
+            self.dismiss();
+        }
+    }
+
     #[inline]
     fn drop_if_idle(&self) {
         let head = self.head();
@@ -416,6 +424,23 @@ mod tests {
         assert_eq!(Rc::strong_count(&watch), 1);
         event.dismiss();
         assert_eq!(event.head().state.get(), DISMISSED | EMPTY);
+    }
+
+    #[test]
+    fn an_owner_leaves_the_handler_to_the_last_share() {
+        let (value, held) = (Rc::new(()), Rc::new(()));
+        let watch = Rc::clone(&held);
+        let event = EventRc::new(noted(&value), move |_: &EventRc<Noted>, _: u32| drop(Rc::clone(&held)));
+        let share = event.clone();
+        event.dismiss_before_drop();
+        assert_eq!(Rc::strong_count(&watch), 1, "somebody else may call it");
+        drop((event, share));
+        let held = Rc::clone(&watch);
+        let event = EventRc::new(noted(&value), move |_: &EventRc<Noted>, _: u32| drop(Rc::clone(&held)));
+        event.dismiss_before_drop();
+        assert_eq!(Rc::strong_count(&watch), 2);
+        drop(event);
+        assert_eq!(Rc::strong_count(&watch), 1);
     }
 
     #[test]
