@@ -106,6 +106,12 @@ pub(crate) struct TimerHeap<T> {
 }
 
 const CHILDREN: usize = 4;
+
+/// Of a node that is not at the top.
+fn parent(at: usize) -> usize {
+    (at - 1) / CHILDREN
+}
+
 const DECADES: Duration = Duration::from_secs(1_000_000_000);
 /// In seconds, and still a number of nanoseconds.
 const CENTURIES: u64 = 18_000_000_000;
@@ -126,7 +132,7 @@ impl<T: Queued> TimerHeap<T> {
 
     /// # Panics
     /// When there are more than 2³¹ at a time.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, due: Instant, value: T) {
         let number = self.next_number();
         let at = self.entries.len();
@@ -252,17 +258,22 @@ impl<T: Queued> TimerHeap<T> {
 
     #[inline]
     fn remove_at(&mut self, at: usize) -> Option<T> {
-        if at >= self.entries.len() {
+        let last = self.entries.len().checked_sub(1)?;
+        if at > last {
             return None;
         }
         self.forget_far(at);
-        let gone = self.entries.swap_remove(at).value;
         // The last leaves no gap: so goes the usual time-out, which is the latest of all.
-        if at < self.entries.len() {
-            self.settle(at);
-        }
+        let gone = if at == last { self.entries.pop()?.value } else { self.remove_from_the_middle(at) };
         gone.place().leave();
         Some(gone)
+    }
+
+    #[inline(never)]
+    fn remove_from_the_middle(&mut self, at: usize) -> T {
+        let gone = self.entries.swap_remove(at).value;
+        self.settle(at);
+        gone
     }
 
     fn settle(&mut self, at: usize) {
@@ -271,17 +282,24 @@ impl<T: Queued> TimerHeap<T> {
         }
     }
 
+    #[inline(always)]
+    fn rise(&mut self, at: usize) -> usize {
+        let to = if self.is_to_rise(at) { self.rise_far(at) } else { at };
+        self.note(to);
+        to
+    }
+
     #[inline]
-    fn rise(&mut self, mut at: usize) -> usize {
-        while at > 0 {
-            let parent = (at - 1) / CHILDREN;
-            if !self.is_before(at, parent) {
-                break;
-            }
-            self.swap(at, parent);
-            at = parent;
+    fn is_to_rise(&self, at: usize) -> bool {
+        at > 0 && self.is_before(at, parent(at))
+    }
+
+    #[inline(never)]
+    fn rise_far(&mut self, mut at: usize) -> usize {
+        while self.is_to_rise(at) {
+            self.swap(at, parent(at));
+            at = parent(at);
         }
-        self.note(at);
         at
     }
 

@@ -36,7 +36,7 @@ impl<T: Queued + Clone> TimerQueue<T> {
         if self.zero.is_empty() { self.later.first().map(Some) } else { Some(None) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, due: Due, value: &T) {
         match due {
             None => {
@@ -48,6 +48,7 @@ impl<T: Queued + Clone> TimerQueue<T> {
     }
 
     /// Moves one to a new deadline, behind its equals (TIMER-4). False if it stands nowhere.
+    #[inline(never)]
     pub(crate) fn update(&mut self, value: &T, due: Due) -> bool {
         match due {
             Some(due) if value.place().is_in_heap() => self.later.update(value, due),
