@@ -326,7 +326,8 @@ impl ImmediateRef {
 
     /// Whether it belongs to that context already, and nobody has to be told of it.
     fn stays_on(&self, ev: &ContextRef) -> bool {
-        look(&self.0.ev, |on| on.is(ev)) == Some(true) && !ev.is_freed() && !self.is_traced(ev)
+        let was_on = look(&self.0.ev, |on| on.is(ev)) == Some(true);
+        was_on && !self.0.is(FREED) && !ev.is_freed() && !self.is_traced(ev)
     }
 
     /// Whether it has the last place already, with its own handler.
