@@ -139,7 +139,7 @@ mod tests {
             // SAFETY: it was just taken, and is given back this once.
             unsafe { give_back(*block) };
         }
-        let (size, mut after) = (size_of_pile::<[u64; 5]>().unwrap(), before);
+        let (size, mut after) = (size_of_pile::<[u64; 5]>().expect("it is small"), before);
         after[size] = KEPT;
         assert_eq!(counts(), after);
         let again = take::<[u64; 4]>();
@@ -177,6 +177,6 @@ mod tests {
             unsafe { give_back(other) };
         })
         .join()
-        .unwrap();
+        .expect("nothing panics as the thread ends");
     }
 }

@@ -1,12 +1,12 @@
 //! A shared pointer of one word to an event: its value, and behind it its handler, of any type, in one allocation.
 
-use std::cell::{Cell, UnsafeCell};
+mod whole;
+
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
-use crate::stack::bounded_drop;
-use crate::sys::room;
+use whole::{Head, Nothing, Something, Whole};
 
 /// The value of one kind of event.
 pub(crate) trait Event: Sized + 'static {
@@ -30,36 +30,6 @@ pub(crate) trait Handler<E: Event>: 'static {
 /// words smaller, and where the value lies does not depend on the type of the handler, so that it takes no while to find.
 pub(crate) struct EventRc<E: Event>(NonNull<Head<E>>);
 
-#[repr(C)]
-struct Head<E: Event> {
-    kind: &'static Kind<E>,
-    shares: Cell<u32>,
-    state: Cell<State>,
-    value: E,
-}
-
-/// Begins with its head, so that a pointer to it is a pointer to that.
-#[repr(C)]
-struct Whole<E: Event, B: MaybeBeside<E::Beside>, H: Handler<E>> {
-    head: Head<E>,
-    beside: B,
-    /// Holds a handler for as long as the state is not `EMPTY`.
-    handler: UnsafeCell<MaybeUninit<H>>,
-}
-
-/// What is done with a `Whole` of one type of handler, by a pointer to its head, which lives.
-struct Kind<E: Event> {
-    /// Only while the state is not `EMPTY`, and stays so.
-    call: unsafe fn(NonNull<Head<E>>, E::Args<'_>),
-    /// Once, after the state has become `EMPTY` and while no call runs.
-    drop_handler: unsafe fn(NonNull<Head<E>>),
-    beside: unsafe fn(NonNull<Head<E>>) -> Option<Beside<E>>,
-    /// When nobody uses it any more.
-    drop: unsafe fn(NonNull<Head<E>>),
-}
-
-type Beside<E> = NonNull<<E as Event>::Beside>;
-
 /// How many calls of the handler stand on the stack, more than one by nesting, in units of `CALL`; below that the [marks](Mark); and
 /// below these what is the matter with it.
 type State = u32;
@@ -81,112 +51,6 @@ impl Mark {
 
     pub(crate) const fn or(self, other: Self) -> Self {
         Mark(self.0 | other.0)
-    }
-}
-
-/// Of an event that has nothing beside it.
-struct Nothing;
-
-struct Something<T>(T);
-
-trait MaybeBeside<T>: 'static {
-    fn get(&self) -> Option<&T>;
-}
-
-impl<T> MaybeBeside<T> for Nothing {
-    fn get(&self) -> Option<&T> {
-        None
-    }
-}
-
-impl<T: 'static> MaybeBeside<T> for Something<T> {
-    fn get(&self) -> Option<&T> {
-        Some(&self.0)
-    }
-}
-
-impl<E: Event, B: MaybeBeside<E::Beside>, H: Handler<E>> Whole<E, B, H> {
-    const KIND: &'static Kind<E> = &Kind {
-        call: Self::call,
-        drop_handler: Self::drop_handler,
-        beside: Self::beside,
-        drop: Self::drop_whole,
-    };
-
-    /// There is room before the value is made, so that it is not made elsewhere and then copied.
-    #[inline]
-    fn build(make: impl FnOnce() -> E, state: State, beside: B, handler: MaybeUninit<H>) -> EventRc<E> {
-        let room = NotMade(room::take::<Self>());
-        let whole = room.0;
-        let head = Head { kind: Self::KIND, shares: Cell::new(1), state: Cell::new(state), value: make() };
-        // SAFETY: it is room for one, which nobody else has.
-        unsafe { whole.write(Whole { head, beside, handler: UnsafeCell::new(handler) }) };
-        std::mem::forget(room);
-        EventRc(whole.cast())
-    }
-
-    /// # Safety
-    /// As [`Kind::call`] says.
-    unsafe fn call(head: NonNull<Head<E>>, args: E::Args<'_>) {
-        // SAFETY: it is the head of such a `Whole`, which lives, and of which nobody makes a `&mut`.
-        let whole = unsafe { head.cast::<Self>().as_ref() };
-        // SAFETY: nobody makes a `&mut` of the handler, and it is not taken out while this call runs.
-        let handler = unsafe { &*whole.handler.get() };
-        // SAFETY: it is not empty.
-        unsafe { handler.assume_init_ref() }.handle(args);
-    }
-
-    /// # Safety
-    /// As [`Kind::drop_handler`] says.
-    unsafe fn drop_handler(head: NonNull<Head<E>>) {
-        // SAFETY: it is the head of such a `Whole`, which lives, and of which nobody makes a `&mut`.
-        let whole = unsafe { head.cast::<Self>().as_ref() };
-        // SAFETY: no call runs, so nobody has a reference to it, and no call begins, as it counts as empty.
-        let handler = unsafe { &*whole.handler.get() };
-        // SAFETY: it was not empty until just now, and is read this once.
-        let handler = unsafe { handler.assume_init_read() };
-        // Last, because what the handler owns may call back into the loop as it is dropped.
-        bounded_drop(handler);
-    }
-
-    /// # Safety
-    /// As [`Kind::beside`] says.
-    unsafe fn beside(head: NonNull<Head<E>>) -> Option<Beside<E>> {
-        // SAFETY: it is the head of such a `Whole`, which lives, and of which nobody makes a `&mut`.
-        let whole = unsafe { head.cast::<Self>().as_ref() };
-        whole.beside.get().map(NonNull::from)
-    }
-
-    /// # Safety
-    /// As [`Kind::drop`] says.
-    unsafe fn drop_whole(head: NonNull<Head<E>>) {
-        let whole = head.cast::<Self>();
-        // Also when something of the user's panics as it is dropped.
-        let _room = NotMade(whole);
-        // SAFETY: it is the head of such a `Whole`, which nobody uses any more.
-        unsafe { whole.drop_in_place() };
-    }
-}
-
-impl<E: Event, B: MaybeBeside<E::Beside>, H: Handler<E>> Drop for Whole<E, B, H> {
-    #[inline]
-    fn drop(&mut self) {
-        // There is no share any more, so no call runs.
-        if self.head.state.get() & EMPTY == 0 {
-            // SAFETY: it is not empty, and not used after this.
-            bounded_drop(unsafe { self.handler.get_mut().assume_init_read() });
-        }
-    }
-}
-
-/// Room with nothing in it, to be given back.
-struct NotMade<T>(NonNull<T>);
-
-impl<T> Drop for NotMade<T> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: it was taken for a `T`, by `build`, and nobody uses it any more.
-        unsafe { room::give_back(self.0) };
     }
 }
 
@@ -357,10 +221,14 @@ impl<E: Event> Drop for Return<'_, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::rc::Rc;
 
     /// An event that is called with another share of itself, and with a depth.
-    struct Noted(Rc<()>, Cell<u64>);
+    struct Noted {
+        _value: Rc<()>,
+        number: Cell<u64>,
+    }
 
     impl Event for Noted {
         type Args<'a> = (&'a EventRc<Noted>, u32);
@@ -375,7 +243,7 @@ mod tests {
 
     fn noted(value: &Rc<()>) -> impl FnOnce() -> Noted + use<> {
         let value = Rc::clone(value);
-        || Noted(value, Cell::new(1))
+        || Noted { _value: value, number: Cell::new(1) }
     }
 
     #[test]
@@ -386,19 +254,19 @@ mod tests {
         let (plain, aligned) = (Rc::clone(&held), Aligned(Rc::clone(&held)));
         let events = [
             EventRc::new(noted(&value), move |event: &EventRc<Noted>, _: u32| {
-                event.1.set(2 * Rc::strong_count(&plain) as u64);
+                event.number.set(2 * Rc::strong_count(&plain) as u64);
             }),
             EventRc::with_beside(noted(&value), Cell::new(7), move |event: &EventRc<Noted>, _: u32| {
                 let aligned = &aligned;
                 assert_eq!(std::ptr::from_ref(aligned).addr() % 64, 0);
-                event.1.set(2 * Rc::strong_count(&aligned.0) as u64);
+                event.number.set(2 * Rc::strong_count(&aligned.0) as u64);
             }),
             EventRc::empty::<fn(&EventRc<Noted>, u32)>(noted(&value)),
         ];
         for (event, (beside, expected)) in events.into_iter().zip([(None, 6), (Some(7), 4), (None, 1)]) {
             let share = event.clone();
             share.call((&event, 0));
-            assert_eq!((event.1.get(), event.address()), (expected, share.address()));
+            assert_eq!((event.number.get(), event.address()), (expected, share.address()));
             drop(event);
             assert_eq!(share.beside().map(Cell::get), beside);
         }
@@ -416,7 +284,7 @@ mod tests {
                 2 => event.dismiss(),
                 _ => unreachable!(),
             }
-            assert_eq!(event.head().state.get(), depth * CALL | DISMISSED);
+            assert_eq!(event.head().state.get(), (depth * CALL) | DISMISSED);
             assert_eq!(Rc::strong_count(&held), 2, "the outer call goes on");
             event.call((event, 3)); // it was dismissed
         });
@@ -461,7 +329,9 @@ mod tests {
     fn marks_stand_beside_what_is_the_matter_with_the_handler() {
         let event = EventRc::empty::<fn(&EventRc<Noted>, u32)>(noted(&Rc::new(())));
         let marks: Vec<Mark> = (0..6).map(Mark::nth).collect();
-        marks.iter().for_each(|mark| event.mark(*mark));
+        for mark in &marks {
+            event.mark(*mark);
+        }
         assert_eq!((event.head().state.get(), event.calls()), (CALL - 1 - DISMISSED, 0));
         event.unmark(marks[0].or(marks[5]));
         assert!(!event.is(marks[0]) && event.is(marks[1]) && event.is(marks[0].or(marks[1])));
