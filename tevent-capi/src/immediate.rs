@@ -186,10 +186,11 @@ export! {
         im: Chunk<Immediate>, ev: Chunk<Context>, handler: Option<ImmediateHandler>, private: Private,
         handler_name: Text, location: Text,
     ) {
-        let ops = ev.main().map(|main| main.ops);
-        match ops.and_then(|ops| ops.schedule_immediate) {
+        // What its children do as it goes, such as a queue whose head leaves, comes to nothing.
+        let Some(main) = ev.main() else { return cancel(im) };
+        match main.ops.schedule_immediate {
             Some(schedule) => schedule.call(im, ev, handler, private, handler_name, location),
-            None => abort(Some(ev), "tevent_schedule_immediate() on a context without a loop"),
+            None => abort(Some(ev), "tevent_schedule_immediate() on a backend without immediates"),
         }
     }
 
