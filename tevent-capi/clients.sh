@@ -9,11 +9,7 @@
 parts=("$@")
 [ $# -gt 0 ] || parts=(torture ldb smbd)
 for part in "${parts[@]}"; do
-    case $part in torture | ldb | smbd) ;; *)
-        echo "usage: $0 [torture] [ldb] [smbd]" >&2
-        exit 2
-        ;;
-    esac
+    case $part in torture | ldb | smbd) ;; *) usage "[torture] [ldb] [smbd]" ;; esac
 done
 
 PATH=$PATH:/usr/sbin

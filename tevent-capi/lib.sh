@@ -1,4 +1,5 @@
 # Sourced by the scripts here: strict mode, the workspace as the working directory, and what they share.
+from=$PWD
 . "$(dirname "${BASH_SOURCE[0]}")/../ci/lib.sh"
 
 here=$PWD/tevent-capi
@@ -16,6 +17,12 @@ need_file() {
     [ -e "$1" ] && return
     say "installing $2"
     apt-get update -q && apt-get install -qy --no-install-recommends "$2"
+}
+
+# usage TEXT: the end of a script that was given what it does not take.
+usage() {
+    echo "usage: $0${1:+ $1}" >&2
+    exit 2
 }
 
 need_to_build() {

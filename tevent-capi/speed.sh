@@ -4,6 +4,7 @@
 # round, and the instructions of one operation outside of the kernel, as the difference of two runs under callgrind.
 # ROUNDS=0 only counts, COUNT=0 only measures, ONLY=workload,workload chooses less. Times are worth something on an idle machine alone.
 . "$(dirname "$0")/lib.sh"
+[ $# = 0 ] || usage
 need_to_build
 need valgrind valgrind
 build >&2

@@ -2,6 +2,7 @@
 # Builds the library and runs C programs on it: our own ones, which have to print the same as on the C library, and Samba's
 # own tests of tevent.
 . "$(dirname "$0")/lib.sh"
+[ $# = 0 ] || usage
 need_to_build
 need smbtorture samba-testsuite
 need valgrind valgrind

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the example, one program of C and Rust, runs it, and compares what it prints. Needs what ../build.sh needs.
 . "$(dirname "$0")/../lib.sh"
+[ $# = 0 ] || usage
 need_to_build
 
 cargo build --quiet --locked --profile capi -p tevent-capi-example
