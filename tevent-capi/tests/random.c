@@ -1,37 +1,6 @@
 /* Random operations on every kind of object, outside and inside of every kind of handler: a scenario for each seed. Without arguments a
  * few hundred of them; `random FROM TO` draws others. What the two libraries do differently on purpose (docs/c-abi.md) is not drawn. */
-#include "say.h"
-
-enum { FDS = 3, SOME = 5, QUEUES = 2, PARENTS = 2, TURNS = 12, OPERATIONS = 70, DEEP = 4 };
-enum kind { FD, TIMER, IMMEDIATE, SIGNAL, REQUEST, ENTRY, QUEUE, KINDS };
-static const char *const kinds[] = { "fd", "timer", "immediate", "signal", "request", "entry", "queue" };
-
-/* A place for an object. A child of the object empties it when the memory goes. */
-struct place {
-	enum kind kind;
-	int number;
-	void *object;
-	unsigned life; /* which object it is, of all that have been here */
-	bool dying; /* freed while its handler ran: the memory stays until that has returned */
-	bool queued, triggered; /* of a request; of an entry */
-	bool runs; /* of a timer: the C library of this age loses one that is updated then */
-	struct place *queue; /* of an entry */
-};
-
-static const char *const names[PARENTS] = { "one parent", "another parent" };
-
-static struct place places[KINDS][SOME];
-static struct tevent_context *ev;
-static void *parents[PARENTS];
-static int near[FDS], far[FDS], beat[2];
-static uint64_t seed;
-static int left, depth, raised, in_signal;
-
-static unsigned draw(unsigned n)
-{
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (unsigned)(seed >> 33) % n;
-}
+#include "places.h"
 
 static void operations(void);
 static void ran(struct place *p, const char *what)
@@ -40,64 +9,6 @@ static void ran(struct place *p, const char *what)
 	depth++;
 	operations();
 	depth--;
-}
-
-static int emptied(struct place **mark)
-{
-	say("%*s%s %d is gone", depth * 2, "", kinds[(*mark)->kind], (*mark)->number);
-	(*mark)->object = NULL;
-	(*mark)->dying = false;
-	return 0;
-}
-
-static void fill(struct place *p, void *object)
-{
-	struct place **mark;
-
-	if (object == NULL) {
-		say("%*s%s %d is refused", depth * 2, "", kinds[p->kind], p->number);
-		return;
-	}
-	p->object = object;
-	p->life++;
-	p->queued = p->triggered = p->runs = false;
-	mark = talloc(object, struct place *);
-	*mark = p;
-	talloc_set_destructor(mark, emptied);
-}
-
-/* Whether the object that was there is there still. */
-static bool lives(struct place *p, unsigned life)
-{
-	return p->object != NULL && !p->dying && p->life == life;
-}
-
-/* One of that kind that lives, or an empty place for one. */
-static struct place *living(enum kind kind)
-{
-	struct place *p = &places[kind][draw(kind == FD ? FDS : kind == QUEUE ? QUEUES : SOME)];
-	return p->object != NULL && !p->dying ? p : NULL;
-}
-
-static struct place *vacant(enum kind kind)
-{
-	struct place *p = &places[kind][draw(kind == FD ? FDS : kind == QUEUE ? QUEUES : SOME)];
-	return p->object == NULL ? p : NULL;
-}
-
-static void *parent(void)
-{
-	unsigned n = draw(PARENTS + 1);
-	return n < PARENTS ? parents[n] : (void *)ev;
-}
-
-/* Due at once; zero is before all others. */
-static struct timeval long_ago(unsigned from)
-{
-	struct timeval time = tevent_timeval_set(from + draw(4), 0);
-
-	say("%*sat %d", depth * 2, "", (int)time.tv_sec);
-	return time;
 }
 
 static void on_fd(struct tevent_context *e, struct tevent_fd *fde, uint16_t flags, void *place)
@@ -151,7 +62,7 @@ static void free_it(struct place *p)
 		return;
 	}
 	say("%*sfree %s %d", depth * 2, "", kinds[p->kind], p->number);
-	p->dying = true;
+	die(p->object);
 	if (talloc_free(p->object) != 0) {
 		say("%*sit is busy", depth * 2, "");
 	}
@@ -217,20 +128,21 @@ static void make(void)
 	}
 	switch (kind) {
 	case FD:
-		fill(p, tevent_add_fd(ev, parent(), near[p->number], draw(4), on_fd, p));
+		fill(p, tevent_add_fd(ev, parent(kind), near[p->number], draw(4), on_fd, p));
 		break;
 	case TIMER:
 		time = long_ago(0);
-		fill(p, tevent_add_timer(ev, parent(), time, on_timer, p));
+		fill(p, tevent_add_timer(ev, parent(kind), time, on_timer, p));
 		break;
 	case IMMEDIATE:
-		fill(p, tevent_create_immediate(parent()));
+		fill(p, tevent_create_immediate(parent(kind)));
 		break;
 	case SIGNAL:
-		fill(p, tevent_add_signal(ev, parent(), SIGUSR1, 0, on_signal, p));
+		fill(p, tevent_add_signal(ev, parent(kind), SIGUSR1, 0, on_signal, p));
 		break;
 	case REQUEST:
-		fill(p, _tevent_req_create(parent(), &state, sizeof(*state), "struct state", __location__));
+		fill(p, _tevent_req_create(parent(kind), &state, sizeof(*state), "struct state", __location__));
+		p->state = state;
 		if (draw(2)) {
 			tevent_req_set_cleanup_fn(p->object, on_cleanup);
 		}
@@ -251,7 +163,7 @@ static void make(void)
 		}
 		break;
 	case QUEUE:
-		fill(p, tevent_queue_create(parent(), "queue"));
+		fill(p, tevent_queue_create(parent(kind), "queue"));
 		break;
 	default: /* a request joins a queue, and has the entry of its own number */
 		other = &places[REQUEST][p->number];
@@ -311,7 +223,9 @@ static void use(void)
 		break;
 	case REQUEST:
 		if (!tevent_req_is_in_progress(p->object)) {
-			if (draw(2)) {
+			if (draw(2) && p->state != NULL) {
+				die(p->state);
+				p->state = NULL;
 				tevent_req_received(p->object);
 			}
 			return;
@@ -361,21 +275,15 @@ static void free_a_parent(void)
 		return;
 	}
 	say("%*sfree parent %u", depth * 2, "", n);
-	for (int kind = 0; kind < KINDS; kind++) {
-		for (int i = 0; i < SOME; i++) {
-			struct place *p = &places[kind][i];
-			if (p->object != NULL && talloc_find_parent_byname(p->object, names[n]) != NULL) {
-				p->dying = true;
-			}
-		}
-	}
+	die(parents[n]);
 	say("%*sended %d", depth * 2, "", talloc_free(parents[n]));
-	parents[n] = talloc_named_const(NULL, 1, names[n]);
+	parents[n] = talloc_named_const(NULL, 1, "parent");
 }
 
 static void operation(void)
 {
 	struct place *p;
+	void *to;
 
 	switch (draw(9)) {
 	case 0: case 1: case 2:
@@ -390,7 +298,10 @@ static void operation(void)
 			free_it(p);
 		} else if (p != NULL) {
 			say("%*ssteal %s %d", depth * 2, "", kinds[p->kind], p->number);
-			talloc_steal(p->kind == ENTRY ? talloc_parent(p->object) : parent(), p->object);
+			to = p->kind == ENTRY ? talloc_parent(p->object) : parent(p->kind);
+			if (to != p->object && !talloc_is_parent(to, p->object)) {
+				talloc_steal(to, p->object);
+			}
 		}
 		break;
 	case 7:
@@ -430,7 +341,7 @@ static void scenario(unsigned number)
 	ev = tevent_context_init(NULL);
 	tevent_loop_allow_nesting(ev);
 	for (i = 0; i < PARENTS; i++) {
-		parents[i] = talloc_named_const(NULL, 1, names[i]);
+		parents[i] = talloc_named_const(NULL, 1, "parent");
 	}
 	for (i = 0; i < FDS; i++) {
 		int fds[2];
