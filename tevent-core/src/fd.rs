@@ -43,6 +43,7 @@ pub struct FdEvent(FdRef);
 
 /// A handle on an [`FdEvent`]: a cheap clone that frees nothing and turns inert when the owner goes.
 #[derive(Clone)]
+#[repr(transparent)] // see `sys/event_or_box.rs`
 pub struct FdRef(EventRc<Inner>);
 
 event_ref!(FdEvent, FdRef, "tevent_fd_set_tag", "tevent_fd_get_tag");

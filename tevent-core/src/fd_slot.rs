@@ -8,16 +8,13 @@ use crate::fd_flags::FdFlags;
 use crate::fd_inner::Marks;
 use crate::list::{Key, List};
 use crate::reactor::Report;
+use crate::sys::event_or_box::EventOrBox;
 
-/// What is known of one number. Every number up to the highest that was ever watched has one, so it is two words and no more.
-pub(crate) enum FdSlot {
-    /// One event, and nothing unusual. What the kernel was told stands in its [`Place`].
-    Alone(FdRef),
-    /// Whatever needs more room; `None` is a number of which nothing is known.
-    Other(Option<Box<Ring>>),
-}
+/// What is known of one number: nothing; one event, and nothing unusual, where what the kernel was told stands in its [`Place`]; or
+/// whatever needs more room. Every number up to the highest that was ever watched has one, so it is a word and no more.
+pub(crate) struct FdSlot(EventOrBox<Ring>);
 
-const _: () = assert!(size_of::<FdSlot>() == 2 * size_of::<usize>());
+const _: () = assert!(size_of::<FdSlot>() == size_of::<usize>());
 
 /// Where an event stands in the table.
 #[derive(Clone, Copy)]
@@ -42,78 +39,72 @@ pub(crate) struct Told {
 }
 
 impl FdSlot {
-    pub(crate) const VACANT: FdSlot = FdSlot::Other(None);
+    pub(crate) const VACANT: FdSlot = FdSlot(EventOrBox::NOTHING);
 
     /// Whether nothing is to be known of the number any more.
     pub(crate) fn is_idle(&self) -> bool {
-        match self {
-            FdSlot::Alone(_) => false,
-            FdSlot::Other(ring) => {
-                ring.as_ref().is_none_or(|ring| ring.events.is_empty() && ring.pending.is_none())
-            }
-        }
+        let nothing_is_left = |ring: &Ring| ring.events.is_empty() && ring.pending.is_none();
+        self.is_vacant() || self.had_ring().is_some_and(nothing_is_left)
     }
 
     pub(crate) fn is_vacant(&self) -> bool {
-        matches!(self, FdSlot::Other(None))
+        self.0.is_nothing()
     }
 
     /// Whether the kernel means this slot, and not what the number stood for earlier.
     #[inline]
     pub(crate) fn is_of(&self, generation: u32) -> bool {
-        match self {
-            FdSlot::Alone(fde) => fde.interest().told().generation == generation,
-            FdSlot::Other(ring) => ring.as_ref().is_some_and(|ring| ring.told.generation == generation),
+        match self.0.event() {
+            Some(fde) => fde.interest().told().generation == generation,
+            None => self.had_ring().is_some_and(|ring| ring.told.generation == generation),
         }
     }
 
     pub(crate) fn wants(&self) -> FdFlags {
-        match self {
-            FdSlot::Alone(fde) => fde.interest().watched(),
-            FdSlot::Other(ring) => ring.as_ref().map_or(FdFlags::NONE, |ring| ring.wants()),
+        match self.0.event() {
+            Some(fde) => fde.interest().watched(),
+            None => self.had_ring().map_or(FdFlags::NONE, Ring::wants),
         }
     }
 
     pub(crate) fn told(&self) -> Told {
-        match self {
-            FdSlot::Alone(fde) => fde.interest().told(),
-            FdSlot::Other(ring) => ring.as_ref().map_or_else(Told::default, |ring| ring.told),
+        match self.0.event() {
+            Some(fde) => fde.interest().told(),
+            None => self.had_ring().map_or_else(Told::default, |ring| ring.told),
         }
     }
 
     pub(crate) fn set_told(&mut self, told: Told) {
-        match self {
-            FdSlot::Alone(fde) => fde.interest().set_told(told),
-            FdSlot::Other(ring) => ring.iter_mut().for_each(|ring| ring.told = told),
+        if let Some(fde) = self.0.event() {
+            fde.interest().set_told(told);
+        } else if let Some(ring) = self.0.boxed_mut() {
+            ring.told = told;
         }
     }
 
     /// The unusual, if there is any.
     pub(crate) fn had_ring(&self) -> Option<&Ring> {
-        match self {
-            FdSlot::Alone(_) => None,
-            FdSlot::Other(ring) => ring.as_deref(),
-        }
+        self.0.boxed()
     }
 
     /// Room for the unusual. It stays until the slot is vacant.
     pub(crate) fn ring(&mut self) -> &mut Ring {
-        if let FdSlot::Alone(fde) = self {
-            let mut ring = Box::new(Ring { told: fde.interest().told(), ..Ring::default() });
-            ring.push(fde.clone());
-            *self = FdSlot::Other(Some(ring));
+        if self.had_ring().is_none() {
+            let mut ring = Box::<Ring>::default();
+            if let Some(fde) = self.0.event() {
+                ring.told = fde.interest().told();
+                ring.push(fde.clone());
+            }
+            self.0 = EventOrBox::of_box(ring);
         }
-        match self {
-            FdSlot::Other(ring) => ring.get_or_insert_default(),
-            FdSlot::Alone(_) => unreachable!("it was replaced above"),
-        }
+        self.0.boxed_mut().expect("it was put there")
     }
 
     /// An event joins those on the number; the first brings that generation.
     pub(crate) fn push(&mut self, fde: &FdRef, generation: u32) {
         if self.is_vacant() {
             fde.interest().set_place(Place::Alone { generation, registered: FdFlags::NONE });
-            *self = FdSlot::Alone(fde.clone());
+            self.0 = EventOrBox::of_event(fde.clone());
         } else {
             self.ring().push(fde.clone());
         }
@@ -131,19 +122,15 @@ impl FdSlot {
 
     /// What an event wants begins to count, or counts no more.
     pub(crate) fn count(&mut self, flags: FdFlags, change: fn(&mut u32)) {
-        if let FdSlot::Other(Some(ring)) = self {
+        if let Some(ring) = self.0.boxed_mut() {
             ring.count(flags, change);
         }
     }
 
     /// From the first in the ring to the last.
     pub(crate) fn events(&self) -> impl Iterator<Item = &FdRef> {
-        let (alone, ring) = match self {
-            FdSlot::Alone(fde) => (Some(fde), None),
-            FdSlot::Other(ring) => (None, ring.as_deref()),
-        };
-        let in_ring = ring.into_iter().flat_map(|ring| ring.events.iter().map(|(_key, fde)| fde));
-        alone.into_iter().chain(in_ring)
+        let in_ring = self.had_ring().into_iter().flat_map(|ring| ring.events.iter().map(|(_key, fde)| fde));
+        self.0.event().into_iter().chain(in_ring)
     }
 
     /// The event that was added last among those that want anything.
@@ -151,11 +138,9 @@ impl FdSlot {
         if self.wants().is_empty() {
             return None;
         }
-        match self {
-            FdSlot::Alone(fde) => Some(fde),
-            FdSlot::Other(ring) => {
-                ring.as_ref()?.events.iter_back().find(|fde| !fde.interest().watched().is_empty())
-            }
+        match self.had_ring() {
+            None => self.0.event(),
+            Some(ring) => ring.events.iter_back().find(|fde| !fde.interest().watched().is_empty()),
         }
     }
 
@@ -166,9 +151,9 @@ impl FdSlot {
 
     /// Whether the number is known to stand for the file that was registered.
     pub(crate) fn is_same_file(&self) -> bool {
-        match self {
-            FdSlot::Alone(fde) => fde.interest().is(Marks::HOLDS),
-            FdSlot::Other(ring) => ring.as_ref().is_some_and(|ring| ring.is_same_file()),
+        match self.0.event() {
+            Some(fde) => fde.interest().is(Marks::HOLDS),
+            None => self.had_ring().is_some_and(Ring::is_same_file),
         }
     }
 
@@ -181,12 +166,12 @@ impl FdSlot {
     /// the back.
     #[inline]
     pub(crate) fn select(&mut self, report: &Report) -> Option<(FdRef, FdFlags)> {
-        let (fde, flags) = match self {
-            FdSlot::Alone(fde) => match heard(fde, report) {
+        let (fde, flags) = match self.0.event() {
+            Some(fde) => match heard(fde, report) {
                 FdFlags::NONE => return None,
                 flags => (fde.clone(), flags),
             },
-            FdSlot::Other(ring) => ring.as_mut()?.select(report)?,
+            None => self.0.boxed_mut()?.select(report)?,
         };
         if report.failed {
             fde.interest().mark(Marks::SAW_ERROR);

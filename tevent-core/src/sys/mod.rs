@@ -1,9 +1,10 @@
 //! The only unsafe code: system calls that no dependency offers in a safe form, a value for one thread, a place in one word, a pointer of
-//! one word to an event with its handler and the room for it, a closure and an owner that need no box, an `Rc` made in its place.
+//! one word to an event with its handler and the room for it, one word for that or a box, a closure and an owner that need no box, an `Rc` made in its place.
 
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
 pub(crate) mod epoll;
+pub(crate) mod event_or_box;
 pub(crate) mod event_rc;
 pub(crate) mod eventfd;
 pub(crate) mod fork;

@@ -28,6 +28,7 @@ pub(crate) trait Handler<E: Event>: 'static {
 ///
 /// As an `Rc` of a struct with a `RefCell<Option<dyn Handler>>` behind the value, without weak ones; but one word instead of two, three
 /// words smaller, and where the value lies does not depend on the type of the handler, so that it takes no while to find.
+#[repr(transparent)]
 pub(crate) struct EventRc<E: Event>(NonNull<Head<E>>);
 
 /// How many calls of the handler stand on the stack, more than one by nesting, in units of `CALL`; below that the [marks](Mark); and
